@@ -1,0 +1,70 @@
+//! What the process offers to all components: the log, the memory budget, the listeners, metrics.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{batch::MemoryBudget, ledger::Ledger, net::Listeners, telemetry::Metrics};
+
+/// Handles to what exists once in the process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Services {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    log: OnceLock<wal::Log>,
+    memory: MemoryBudget,
+    listeners: Listeners,
+    ledger: Ledger,
+    metrics: Metrics,
+}
+
+impl Services {
+    /// Services around a memory budget; the log is opened later, and never where a configuration
+    /// is only checked.
+    pub fn new(memory: MemoryBudget) -> Self {
+        let metrics = Metrics::default();
+        let shared = Shared {
+            log: OnceLock::new(),
+            memory,
+            listeners: Listeners::default(),
+            ledger: Ledger::new(&metrics),
+            metrics,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Gives the components their log.
+    pub fn open(&self, log: wal::Log) {
+        let already = self.shared.log.set(log).is_err();
+        debug_assert!(!already, "the log is opened once");
+    }
+
+    /// The log of the process.
+    ///
+    /// # Panics
+    /// Before `open`: components touch the log only when they run.
+    pub fn log(&self) -> &wal::Log {
+        self.shared.log.get().expect("components run only after the log was opened")
+    }
+
+    /// The budget from which everything in flight is reserved.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.shared.memory
+    }
+
+    /// The sockets on which the process listens, kept open across reloads.
+    pub fn listeners(&self) -> &Listeners {
+        &self.shared.listeners
+    }
+
+    /// What was accepted, refused, delivered and dropped.
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// The registry behind `/metrics`.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+}
