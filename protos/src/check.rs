@@ -6,7 +6,7 @@
 //! numbers, fields given twice) and the nesting limit of 100.
 //!
 //! The walk is a loop over a table: for each message type, what to do about each key. Attributes,
-//! which are two thirds of all fields, have a shape that is recognised at once (`attribute.rs`).
+//! to which most fields belong, have a shape that is recognised at once (`attribute.rs`).
 
 mod attribute;
 mod skip;

@@ -1,8 +1,8 @@
 //! The attribute as every SDK writes it: key, then value, each once, with lengths of one byte.
 //!
-//! Two thirds of all fields on the wire belong to one. Recognising the whole of it at a glance makes
-//! the walk twice as fast as going through its four fields; what does not look like this is walked
-//! field by field, and is judged there.
+//! Most fields on the wire belong to one. Recognising the whole of it at a glance makes the walk 1.3
+//! (spans) to 1.5 (data points) times as fast as going through its four fields (`benches/walk.rs`);
+//! what does not look like this is walked field by field, and is judged there.
 
 use super::text;
 
