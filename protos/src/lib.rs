@@ -23,6 +23,7 @@ mod budget;
 mod check;
 mod error;
 mod field;
+pub mod json;
 mod log;
 mod merge;
 mod metric;
