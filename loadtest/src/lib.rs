@@ -14,12 +14,14 @@
 //!
 //! The readers of OTLP in here are deliberately not the gateway's: see [`Delivery`].
 
+pub mod act;
 pub mod backend;
 mod bitmap;
 pub mod client;
 mod compress;
 mod counters;
 mod delivery;
+pub mod demo;
 mod error;
 pub mod fetch;
 pub mod generate;
@@ -30,9 +32,13 @@ mod number;
 pub mod oracle;
 pub mod ports;
 pub mod process;
+pub mod report;
 mod rpc;
+pub mod scenario;
 mod signal;
 mod skim;
+pub mod stage;
+pub mod sut;
 pub mod units;
 mod usage;
 mod verdict;

@@ -6,7 +6,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{
+    BodyExt, Full, LengthLimitError, Limited, StreamBody, combinators::UnsyncBoxBody,
+};
 use hyper::body::Incoming;
 use prost::Message;
 use tokio::{sync::Notify, time::sleep};
@@ -50,7 +52,8 @@ pub(super) async fn serve(
         .map(String::from);
     let delivery = match receive(&shared, signal, request).await {
         Ok(delivery) => delivery,
-        Err(refused) => {
+        Err(Unread::Gone) => std::future::pending().await,
+        Err(Unread::Bad(refused)) => {
             shared.counters.undecodable.add(1);
             if let Some(destination) = &shared.options.destination {
                 destination.undecodable();
@@ -104,15 +107,22 @@ pub(super) async fn serve(
     }
 }
 
-/// Reads, inflates and checks a request's body; or how it is refused as bad data.
+/// Why there is nothing to deliver.
+enum Unread {
+    /// The sender left before its request was complete, which is not the request's fault.
+    Gone,
+    /// The request is bad data, and is refused like this.
+    Bad(Refusal),
+}
+
+/// Reads, inflates and checks a request's body.
 async fn receive(
     shared: &Shared,
     signal: Signal,
     request: Request<Incoming>,
-) -> Result<Delivery, Refusal> {
+) -> Result<Delivery, Unread> {
     let (head, body) = request.into_parts();
-    let bad = Refusal::of_http(400, Hint::None);
-    let too_large = Refusal::of_http(413, Hint::None);
+    let bad = || Unread::Bad(Refusal::of_http(400, Hint::None));
     let grpc = shared.options.protocol == Protocol::Grpc;
     let content_type = if grpc {
         "application/grpc"
@@ -120,12 +130,23 @@ async fn receive(
         "application/x-protobuf"
     };
     if !text(&head.headers, header::CONTENT_TYPE.as_str()).starts_with(content_type) {
-        return Err(Refusal { http: 415, ..bad });
+        let grpc = code::INVALID_ARGUMENT;
+        return Err(Unread::Bad(Refusal {
+            http: 415,
+            grpc,
+            hint: Hint::None,
+        }));
     }
-    let body = Limited::new(body, BODY_BYTES_MAX + HEADROOM)
+    let body = match Limited::new(body, BODY_BYTES_MAX + HEADROOM)
         .collect()
-        .await;
-    let body = body.map_err(|_| too_large)?.to_bytes();
+        .await
+    {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            return Err(Unread::Bad(Refusal::of_http(413, Hint::None)));
+        }
+        Err(_) => return Err(Unread::Gone),
+    };
     shared.counters.requests.add(1);
     shared.counters.bytes.add(body.len() as u64);
     let name = if grpc {
@@ -133,29 +154,32 @@ async fn receive(
     } else {
         "content-encoding"
     };
-    let encoding: Encoding = text(&head.headers, name).parse().map_err(|_| bad.clone())?;
+    let encoding: Encoding = text(&head.headers, name).parse().map_err(|_| bad())?;
     let (encoding, body) = if grpc {
-        let header = body.get(..HEADROOM).ok_or_else(|| bad.clone())?;
-        let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
-        if length as usize != body.len() - HEADROOM || header[0] > 1 {
-            return Err(bad);
-        }
-        let encoding = if header[0] == 1 {
-            encoding
-        } else {
-            Encoding::Identity
-        };
-        (encoding, body.slice(HEADROOM..))
+        unframe(encoding, &body).ok_or_else(bad)?
     } else {
         (encoding, body)
     };
-    let read =
-        |body: &[u8]| Delivery::read(signal, body, shared.options.check).map_err(|_| bad.clone());
+    let read = |body: &[u8]| Delivery::read(signal, body, shared.options.check);
     if encoding == Encoding::Identity {
-        return read(&body);
+        return read(&body).map_err(|_| bad());
     }
     shared.counters.compressed.add(1);
-    read(&encoding.decompress(&body).map_err(|_| bad.clone())?)
+    read(&encoding.decompress(&body).map_err(|_| bad())?).map_err(|_| bad())
+}
+
+/// The body in a gRPC frame, and how it is encoded; none if it is not one whole frame.
+fn unframe(encoding: Encoding, frame: &Bytes) -> Option<(Encoding, Bytes)> {
+    let header = frame.get(..HEADROOM)?;
+    let length = u32::from_be_bytes([header[1], header[2], header[3], header[4]]);
+    if length as usize != frame.len() - HEADROOM {
+        return None;
+    }
+    match header[0] {
+        0 => Some((Encoding::Identity, frame.slice(HEADROOM..))),
+        1 => Some((encoding, frame.slice(HEADROOM..))),
+        _ => None,
+    }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
