@@ -136,7 +136,10 @@ fn traces() -> Vec<u8> {
             int("server.port", 443),
             text("network.protocol.version", "1.1"),
             text("enduser.id", format!("customer-{}", item * 7919)),
-            text("k8s.node.name", "ip-10-42-17-203.eu-central-1.compute.internal"),
+            text(
+                "k8s.node.name",
+                "ip-10-42-17-203.eu-central-1.compute.internal",
+            ),
             text("thread.name", "http-worker-17"),
             int("thread.id", 217),
         ],
