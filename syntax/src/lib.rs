@@ -48,6 +48,7 @@ pub use references::{Reference, expression_references, references};
 pub use schema::{Field, FieldKind, Schema};
 pub use size::ByteSize;
 pub use source::{FILE_BYTES_MAX, Position, SourceFile, Span};
+pub use suggest::did_you_mean;
 pub use token::{Token, TokenKind};
 pub use value::{
     Capsule, CapsuleValue, FromValue, Number, Object, OptionalSecret, Secret, ToValue, Value,

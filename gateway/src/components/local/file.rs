@@ -102,16 +102,33 @@ impl graph::Component for Component {
             "local_file_timestamp_last_accessed_unix_seconds",
             "When the file was last read with success",
         );
-        let labels = Labels { component_id: site.id().to_string() };
+        let labels = Labels {
+            component_id: site.id().to_string(),
+        };
         let accessed = family.get_or_create(&labels).clone();
-        Ok(Self { arguments, site, content, accessed })
+        Ok(Self {
+            arguments,
+            site,
+            content,
+            accessed,
+        })
     }
 
     fn exports(&self) -> Exports {
-        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let content = self
+            .content
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let is_secret = self.arguments.is_secret;
-        let secret = if is_secret { OptionalSecret::secret } else { OptionalSecret::plain };
-        Exports { content: secret(content) }
+        let secret = if is_secret {
+            OptionalSecret::secret
+        } else {
+            OptionalSecret::plain
+        };
+        Exports {
+            content: secret(content),
+        }
     }
 
     async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
@@ -141,8 +158,11 @@ impl Component {
         let result = tokio::task::spawn_blocking(move || read(&path)).await;
         match result.unwrap_or_else(|error| Err(format!("reading the file failed: {error}"))) {
             Ok(text) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                self.accessed.set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                self.accessed
+                    .set(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
                 self.site.report(Health::healthy("file was read"));
                 if self.replace(text) {
                     self.site.publish(&graph::Component::exports(self));
@@ -185,8 +205,13 @@ fn watch(path: &Path, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWat
             let _ = sender.try_send(());
         }
     })?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    watcher.watch(folder.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    watcher.watch(
+        folder.unwrap_or(Path::new(".")),
+        RecursiveMode::NonRecursive,
+    )?;
     // Through a link the file is elsewhere. Without one this adds nothing.
     let _ = watcher.watch(path, RecursiveMode::NonRecursive);
     Ok(watcher)
@@ -196,9 +221,14 @@ fn read(path: &Path) -> Result<String, String> {
     let failed = |error| format!("cannot read {}: {error}", path.display());
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(CONTENT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(CONTENT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > CONTENT_BYTES_MAX {
-        return Err(format!("{} is larger than {CONTENT_BYTES_MAX} bytes", path.display()));
+        return Err(format!(
+            "{} is larger than {CONTENT_BYTES_MAX} bytes",
+            path.display()
+        ));
     }
     String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", path.display()))
 }
@@ -216,7 +246,10 @@ mod tests {
         assert_eq!(read(&path).as_deref(), Ok("text\n"));
         std::fs::write(&path, [0xff]).unwrap();
         assert!(read(&path).unwrap_err().contains("not UTF-8"));
-        std::fs::File::create(&path).unwrap().set_len(CONTENT_BYTES_MAX + 1).unwrap();
+        std::fs::File::create(&path)
+            .unwrap()
+            .set_len(CONTENT_BYTES_MAX + 1)
+            .unwrap();
         assert!(read(&path).unwrap_err().contains("larger than"));
     }
 

@@ -64,13 +64,23 @@ impl Handler {
         client: Option<Arc<dyn ClientAuth>>,
         server: Option<Arc<dyn ServerAuth>>,
     ) -> Self {
-        Self(Arc::new(Sides { component: component.clone(), client, server, storage: false }))
+        Self(Arc::new(Sides {
+            component: component.clone(),
+            client,
+            server,
+            storage: false,
+        }))
     }
 
     /// The handler of a storage component.
     pub fn of_storage(component: &Arc<str>) -> Self {
         let component = component.clone();
-        Self(Arc::new(Sides { component, client: None, server: None, storage: true }))
+        Self(Arc::new(Sides {
+            component,
+            client: None,
+            server: None,
+            storage: true,
+        }))
     }
 
     /// The side that an exporter needs.
@@ -78,7 +88,10 @@ impl Handler {
     /// # Errors
     /// If the component has none.
     pub fn client(&self) -> Result<Arc<dyn ClientAuth>, String> {
-        self.0.client.clone().ok_or_else(|| self.lacks("client authentication"))
+        self.0
+            .client
+            .clone()
+            .ok_or_else(|| self.lacks("client authentication"))
     }
 
     /// The side that a receiver needs.
@@ -86,7 +99,10 @@ impl Handler {
     /// # Errors
     /// If the component has none.
     pub fn server(&self) -> Result<Arc<dyn ServerAuth>, String> {
-        self.0.server.clone().ok_or_else(|| self.lacks("server authentication"))
+        self.0
+            .server
+            .clone()
+            .ok_or_else(|| self.lacks("server authentication"))
     }
 
     /// Checks that this is a storage.
@@ -94,7 +110,11 @@ impl Handler {
     /// # Errors
     /// If it is not.
     pub fn storage(&self) -> Result<(), String> {
-        if self.0.storage { Ok(()) } else { Err(self.lacks("storage")) }
+        if self.0.storage {
+            Ok(())
+        } else {
+            Err(self.lacks("storage"))
+        }
     }
 
     fn lacks(&self, what: &str) -> String {

@@ -24,9 +24,8 @@ pub struct Output {
 impl Output {
     /// The ways out, for each signal its own.
     pub fn outputs(&self) -> Outputs {
-        let fanout = |handles: &[ConsumerHandle]| {
-            Fanout::new(handles.iter().map(|handle| handle.0.clone()))
-        };
+        let fanout =
+            |handles: &[ConsumerHandle]| Fanout::new(handles.iter().map(|handle| handle.0.clone()));
         Outputs {
             logs: fanout(&self.logs),
             metrics: fanout(&self.metrics),

@@ -103,7 +103,10 @@ impl ServerTlsBlock {
             ca: pem(self.ca_file.as_deref(), self.ca_pem.as_deref()),
             system_ca: self.include_system_ca_certs_pool,
             certificate: pem(self.cert_file.as_deref(), self.cert_pem.as_deref()),
-            key: pem(self.key_file.as_deref(), self.key_pem.as_ref().map(Secret::expose)),
+            key: pem(
+                self.key_file.as_deref(),
+                self.key_pem.as_ref().map(Secret::expose),
+            ),
             min_version: self.min_version.clone(),
             max_version: self.max_version.clone(),
             cipher_suites: self.cipher_suites.clone(),
@@ -119,7 +122,11 @@ impl ServerTlsBlock {
         let key_pem = self.key_pem.as_ref().map(Secret::expose);
         for (name, file, text) in [
             ("ca_pem", self.ca_file.as_deref(), self.ca_pem.as_deref()),
-            ("cert_pem", self.cert_file.as_deref(), self.cert_pem.as_deref()),
+            (
+                "cert_pem",
+                self.cert_file.as_deref(),
+                self.cert_pem.as_deref(),
+            ),
             ("key_pem", self.key_file.as_deref(), key_pem),
         ] {
             if given(file) && given(text) {
@@ -136,6 +143,11 @@ impl ServerTlsBlock {
 }
 
 fn pem(file: Option<&str>, text: Option<&str>) -> Option<Pem> {
-    let text = text.filter(|text| !text.is_empty()).map(|text| Pem::Text(text.to_owned()));
-    text.or_else(|| file.filter(|path| !path.is_empty()).map(|path| Pem::File(PathBuf::from(path))))
+    let text = text
+        .filter(|text| !text.is_empty())
+        .map(|text| Pem::Text(text.to_owned()));
+    text.or_else(|| {
+        file.filter(|path| !path.is_empty())
+            .map(|path| Pem::File(PathBuf::from(path)))
+    })
 }

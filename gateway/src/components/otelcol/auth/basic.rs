@@ -77,7 +77,13 @@ pub struct Htpasswd {
 
 impl Arguments {
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let Self { username, password, client_auth, htpasswd, .. } = self;
+        let Self {
+            username,
+            password,
+            client_auth,
+            htpasswd,
+            ..
+        } = self;
         if username.is_some() && password.is_none() {
             return Err(("username", "needs a password".to_owned()));
         }
@@ -102,11 +108,15 @@ impl graph::Component for Component {
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
         let client = Client::new(&arguments)?.map(|client| Arc::new(client) as Arc<dyn ClientAuth>);
         let server = Users::new(&arguments)?.map(|users| Arc::new(users) as Arc<dyn ServerAuth>);
-        Ok(Self { handler: Handler::auth(site.id(), client, server) })
+        Ok(Self {
+            handler: Handler::auth(site.id(), client, server),
+        })
     }
 
     fn exports(&self) -> HandlerExports {
-        HandlerExports { handler: self.handler.clone() }
+        HandlerExports {
+            handler: self.handler.clone(),
+        }
     }
 }
 
@@ -122,7 +132,10 @@ impl Client {
         let (username, password) = match &arguments.client_auth {
             Some(block) => (
                 Text::new(block.username_file.as_ref(), block.username.as_deref()),
-                Text::new(block.password_file.as_ref(), expose(block.password.as_ref())),
+                Text::new(
+                    block.password_file.as_ref(),
+                    expose(block.password.as_ref()),
+                ),
             ),
             None => (
                 Text::new(None, arguments.username.as_deref()),
@@ -168,7 +181,9 @@ impl Text {
         let file = file.filter(|path| !path.is_empty());
         match file {
             Some(path) => Some(Self::File(path.into(), Mutex::default())),
-            None => text.filter(|text| !text.is_empty()).map(|text| Self::Given(text.to_owned())),
+            None => text
+                .filter(|text| !text.is_empty())
+                .map(|text| Self::Given(text.to_owned())),
         }
     }
 
@@ -251,7 +266,10 @@ fn hash_of(password: &str) -> Option<&'static str> {
         ("{SHA}", "SHA-1"),
         ("{SSHA}", "salted SHA-1"),
     ];
-    hashes.iter().find(|(prefix, _)| password.starts_with(prefix)).map(|(_, hash)| *hash)
+    hashes
+        .iter()
+        .find(|(prefix, _)| password.starts_with(prefix))
+        .map(|(_, hash)| *hash)
 }
 
 impl ServerAuth for Users {
@@ -285,7 +303,10 @@ mod tests {
             password: username.map(|_| Secret::new("sesame")),
             client_auth: None,
             debug_metrics: None,
-            htpasswd: inline.map(|text| Htpasswd { file: None, inline: Some(text.to_owned()) }),
+            htpasswd: inline.map(|text| Htpasswd {
+                file: None,
+                inline: Some(text.to_owned()),
+            }),
         }
     }
 
@@ -325,14 +346,22 @@ mod tests {
             ("Bearer x".to_owned(), false),
             (String::new(), false),
         ] {
-            assert_eq!(users.authenticate(&headers(&value)).is_ok(), known, "{value}");
+            assert_eq!(
+                users.authenticate(&headers(&value)).is_ok(),
+                known,
+                "{value}"
+            );
         }
         assert!(users.authenticate(&HeaderMap::new()).is_err());
     }
 
     #[test]
     fn hashes_are_refused_by_name() {
-        for (line, hash) in [("a:$2y$05$x", "bcrypt"), ("a:{SHA}x", "SHA-1"), ("a:$6$x", "SHA-512")] {
+        for (line, hash) in [
+            ("a:$2y$05$x", "bcrypt"),
+            ("a:{SHA}x", "SHA-1"),
+            ("a:$6$x", "SHA-512"),
+        ] {
             let refusal = Users::new(&arguments(None, Some(line))).err().unwrap();
             assert!(refusal.contains(hash), "{refusal}");
         }
@@ -343,7 +372,10 @@ mod tests {
     fn somebody_must_be_named() {
         assert_eq!(arguments(Some("bob"), None).check(), Ok(()));
         assert!(arguments(None, None).check().is_err());
-        let lonely = Arguments { password: None, ..arguments(Some("bob"), None) };
+        let lonely = Arguments {
+            password: None,
+            ..arguments(Some("bob"), None)
+        };
         assert_eq!(lonely.check().unwrap_err().0, "username");
         let half = ClientBlock {
             password: Some(Secret::new("x")),
@@ -351,7 +383,10 @@ mod tests {
             username: None,
             username_file: None,
         };
-        let half = Arguments { client_auth: Some(half), ..arguments(None, None) };
+        let half = Arguments {
+            client_auth: Some(half),
+            ..arguments(None, None)
+        };
         assert!(Client::new(&half).is_err());
     }
 

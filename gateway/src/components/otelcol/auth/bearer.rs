@@ -48,7 +48,9 @@ impl graph::Component for Component {
     }
 
     fn exports(&self) -> HandlerExports {
-        HandlerExports { handler: self.handler.clone() }
+        HandlerExports {
+            handler: self.handler.clone(),
+        }
     }
 }
 
@@ -61,7 +63,12 @@ struct Token {
 
 impl Token {
     fn new(arguments: &Arguments) -> Result<Self, String> {
-        let Arguments { token, header, scheme, .. } = arguments;
+        let Arguments {
+            token,
+            header,
+            scheme,
+            ..
+        } = arguments;
         if token.expose().is_empty() {
             return Err("token is empty".to_owned());
         }
@@ -74,7 +81,12 @@ impl Token {
         })?;
         value.set_sensitive(true);
         let token = Secret::new(token.expose().trim());
-        Ok(Self { header: name, scheme: scheme.clone(), token, value })
+        Ok(Self {
+            header: name,
+            scheme: scheme.clone(),
+            token,
+            value,
+        })
     }
 }
 
@@ -93,7 +105,11 @@ impl ServerAuth for Token {
     fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, Refusal> {
         let sent = super::credentials(headers, &self.header, &self.scheme);
         let known = |sent: &str| super::equal(sent.as_bytes(), self.token.expose().as_bytes());
-        if sent.is_some_and(known) { Ok(Identity::new()) } else { Err(super::unauthenticated()) }
+        if sent.is_some_and(known) {
+            Ok(Identity::new())
+        } else {
+            Err(super::unauthenticated())
+        }
     }
 
     fn challenge(&self) -> &str {
@@ -134,10 +150,21 @@ mod tests {
     fn everything_else_is_refused() {
         let ours = token("sesame", "Authorization", "Bearer").unwrap();
         assert!(ours.authenticate(&HeaderMap::new()).is_err());
-        for value in ["", "sesame", "Basic sesame", "Bearer", "Bearer sesam", "Bearer sesame2"] {
+        for value in [
+            "",
+            "sesame",
+            "Basic sesame",
+            "Bearer",
+            "Bearer sesam",
+            "Bearer sesame2",
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", value.parse().unwrap());
-            assert_eq!(ours.authenticate(&headers), Err(super::super::unauthenticated()), "{value}");
+            assert_eq!(
+                ours.authenticate(&headers),
+                Err(super::super::unauthenticated()),
+                "{value}"
+            );
         }
         let mut headers = HeaderMap::new();
         headers.insert("authorization", "bEARER  sesame".parse().unwrap());
@@ -146,7 +173,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_refused_without_being_shown() {
-        for (secret, header) in [("", "Authorization"), ("a\nb", "Authorization"), ("a", "a b")] {
+        for (secret, header) in [
+            ("", "Authorization"),
+            ("a\nb", "Authorization"),
+            ("a", "a b"),
+        ] {
             let refusal = token(secret, header, "Bearer").err().unwrap();
             assert!(!refusal.contains("a\nb"), "{refusal}");
         }

@@ -67,7 +67,10 @@ pub enum Action {
 impl Header {
     fn check(&self) -> Result<(), (&'static str, String)> {
         if HeaderName::from_bytes(self.key.as_bytes()).is_err() {
-            return Err(("key", format!("is not the name of a header: {:?}", self.key)));
+            return Err((
+                "key",
+                format!("is not the name of a header: {:?}", self.key),
+            ));
         }
         let sources = [
             self.value.is_some(),
@@ -113,11 +116,15 @@ impl graph::Component for Component {
 
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
         let setter = Setter::new(&arguments)?;
-        Ok(Self { handler: Handler::auth(site.id(), Some(Arc::new(setter)), None) })
+        Ok(Self {
+            handler: Handler::auth(site.id(), Some(Arc::new(setter)), None),
+        })
     }
 
     fn exports(&self) -> HandlerExports {
-        HandlerExports { handler: self.handler.clone() }
+        HandlerExports {
+            handler: self.handler.clone(),
+        }
     }
 }
 
@@ -136,7 +143,12 @@ enum Source {
 
 impl Setter {
     fn new(arguments: &Arguments) -> Result<Self, String> {
-        arguments.headers.iter().map(Rule::new).collect::<Result<_, _>>().map(Self)
+        arguments
+            .headers
+            .iter()
+            .map(Rule::new)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
@@ -157,7 +169,11 @@ impl Rule {
                 Source::Metadata(attribute_key(attribute.as_deref().unwrap_or_default()))
             }
         };
-        Ok(Self { name, action: header.action, source })
+        Ok(Self {
+            name,
+            action: header.action,
+            source,
+        })
     }
 
     fn value(&self, metadata: &Metadata) -> Result<HeaderValue, String> {
@@ -165,10 +181,10 @@ impl Rule {
             Source::Fixed(value) => Ok(value.clone()),
             // Without a value the header is sent empty, as the Collector does: a backend that needs
             // a tenant then says so, and one that does not is not asked for another.
-            Source::Metadata(key) => HeaderValue::from_str(
-                metadata.values(key).next().unwrap_or_default(),
-            )
-            .map_err(|_| format!("metadata {key:?} has a character that cannot be sent")),
+            Source::Metadata(key) => {
+                HeaderValue::from_str(metadata.values(key).next().unwrap_or_default())
+                    .map_err(|_| format!("metadata {key:?} has a character that cannot be sent"))
+            }
         }
     }
 }
@@ -201,8 +217,11 @@ impl ClientAuth for Setter {
     }
 
     fn is_secret(&self) -> bool {
-        let secret = |source: &Source| matches!(source, Source::Fixed(value) if value.is_sensitive());
-        self.0.iter().any(|rule| rule.action != Action::Delete && secret(&rule.source))
+        let secret =
+            |source: &Source| matches!(source, Source::Fixed(value) if value.is_sensitive());
+        self.0
+            .iter()
+            .any(|rule| rule.action != Action::Delete && secret(&rule.source))
     }
 }
 
@@ -212,12 +231,22 @@ mod tests {
 
     fn header(key: &str, action: Action) -> Header {
         let (key, from_context) = (key.to_owned(), None);
-        Header { key, action, from_attribute: None, from_context, value: None }
+        Header {
+            key,
+            action,
+            from_attribute: None,
+            from_context,
+            value: None,
+        }
     }
 
     fn setter(headers: impl IntoIterator<Item = Header>) -> Setter {
         let headers = headers.into_iter().collect();
-        Setter::new(&Arguments { headers, debug_metrics: None }).unwrap()
+        Setter::new(&Arguments {
+            headers,
+            debug_metrics: None,
+        })
+        .unwrap()
     }
 
     #[test]
@@ -229,10 +258,15 @@ mod tests {
             (Action::Delete, None, None),
         ] {
             let value = Some(OptionalSecret::plain("new"));
-            let setter = setter([Header { value, ..header("X-Key", action) }]);
+            let setter = setter([Header {
+                value,
+                ..header("X-Key", action)
+            }]);
             let set = |mut headers: HeaderMap| {
                 setter.apply(&Metadata::default(), &mut headers).unwrap();
-                headers.get("x-key").map(|value| value.to_str().unwrap().to_owned())
+                headers
+                    .get("x-key")
+                    .map(|value| value.to_str().unwrap().to_owned())
             };
             assert_eq!(set(HeaderMap::new()).as_deref(), missing, "{action:?}");
             let mut headers = HeaderMap::new();
@@ -246,8 +280,14 @@ mod tests {
         let from_context = Some("Tenant-ID".to_owned());
         let from_attribute = Some("username".to_owned());
         let setter = setter([
-            Header { from_context, ..header("X-Scope-OrgID", Action::Upsert) },
-            Header { from_attribute, ..header("X-User", Action::Upsert) },
+            Header {
+                from_context,
+                ..header("X-Scope-OrgID", Action::Upsert)
+            },
+            Header {
+                from_attribute,
+                ..header("X-User", Action::Upsert)
+            },
         ]);
         assert_eq!(setter.context_keys(), ["tenant-id", ":auth.username"]);
         assert!(!setter.is_secret());
@@ -255,10 +295,13 @@ mod tests {
         let metadata = Metadata::new([pair("tenant-id", "a"), pair(":auth.username", "bob")]);
         let mut headers = HeaderMap::new();
         setter.apply(&metadata, &mut headers).unwrap();
-        assert_eq!((&headers["x-scope-orgid"], &headers["x-user"]), (
-            &HeaderValue::from_static("a"),
-            &HeaderValue::from_static("bob"),
-        ));
+        assert_eq!(
+            (&headers["x-scope-orgid"], &headers["x-user"]),
+            (
+                &HeaderValue::from_static("a"),
+                &HeaderValue::from_static("bob"),
+            )
+        );
         setter.apply(&Metadata::default(), &mut headers).unwrap();
         assert_eq!(headers["x-scope-orgid"], "");
     }
@@ -268,13 +311,46 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         let value = Some(OptionalSecret::secret("v"));
         let good = header("X-Key", Action::Upsert);
-        assert_eq!(Header { value: value.clone(), ..good.clone() }.check(), Ok(()));
+        assert_eq!(
+            Header {
+                value: value.clone(),
+                ..good.clone()
+            }
+            .check(),
+            Ok(())
+        );
         for (bad, field) in [
             (good.clone(), "key"),
-            (Header { value, from_context: text("c"), ..good.clone() }, "key"),
-            (Header { from_attribute: text("raw"), ..good.clone() }, "from_attribute"),
-            (Header { from_attribute: text("subject"), ..good.clone() }, "from_attribute"),
-            (Header { key: "a b".to_owned(), from_context: text("c"), ..good }, "key"),
+            (
+                Header {
+                    value,
+                    from_context: text("c"),
+                    ..good.clone()
+                },
+                "key",
+            ),
+            (
+                Header {
+                    from_attribute: text("raw"),
+                    ..good.clone()
+                },
+                "from_attribute",
+            ),
+            (
+                Header {
+                    from_attribute: text("subject"),
+                    ..good.clone()
+                },
+                "from_attribute",
+            ),
+            (
+                Header {
+                    key: "a b".to_owned(),
+                    from_context: text("c"),
+                    ..good
+                },
+                "key",
+            ),
         ] {
             assert_eq!(bad.check().unwrap_err().0, field);
         }

@@ -48,11 +48,18 @@ pub struct Arguments {
 impl Arguments {
     fn check(&self) -> Result<(), (&'static str, String)> {
         if self.send_batch_max_size > 0 && self.send_batch_max_size < self.send_batch_size {
-            let reason = format!("must not be below send_batch_size = {}", self.send_batch_size);
+            let reason = format!(
+                "must not be below send_batch_size = {}",
+                self.send_batch_size
+            );
             return Err(("send_batch_max_size", reason));
         }
         let mut seen = HashSet::new();
-        match self.metadata_keys.iter().find(|key| !seen.insert(key.to_ascii_lowercase())) {
+        match self
+            .metadata_keys
+            .iter()
+            .find(|key| !seen.insert(key.to_ascii_lowercase()))
+        {
             Some(twice) => Err(("metadata_keys", format!("has {twice:?} twice"))),
             None => Ok(()),
         }
@@ -97,7 +104,9 @@ impl graph::Component for Component {
     }
 
     fn exports(&self) -> Exports {
-        Exports { input: ConsumerHandle(self.site.input()) }
+        Exports {
+            input: ConsumerHandle(self.site.input()),
+        }
     }
 
     fn consumer(self: &Arc<Self>) -> Option<Arc<dyn Consumer>> {
@@ -127,7 +136,10 @@ struct Combinations {
 
 impl Combinations {
     fn new(limit: u32) -> Self {
-        Self { limit: limit as usize, seen: Mutex::default() }
+        Self {
+            limit: limit as usize,
+            seen: Mutex::default(),
+        }
     }
 
     fn admit(&self, metadata: &Metadata) -> Result<(), Refusal> {
@@ -170,7 +182,10 @@ mod tests {
             assert_eq!(combinations.admit(&metadata(value)), Ok(()));
         }
         let refusal = combinations.admit(&metadata("c")).unwrap_err();
-        assert_eq!((refusal.kind, refusal.is_retryable()), (RefusalKind::Invalid, false));
+        assert_eq!(
+            (refusal.kind, refusal.is_retryable()),
+            (RefusalKind::Invalid, false)
+        );
         assert_eq!(combinations.admit(&Metadata::default()), Ok(()));
         let unbounded = Combinations::new(0);
         assert!((0..100).all(|n| unbounded.admit(&metadata(&n.to_string())).is_ok()));
@@ -188,10 +203,16 @@ mod tests {
             debug_metrics: None,
         };
         assert_eq!(good.check(), Ok(()));
-        let small = Arguments { send_batch_max_size: 9, ..good.clone() };
+        let small = Arguments {
+            send_batch_max_size: 9,
+            ..good.clone()
+        };
         assert_eq!(small.check().unwrap_err().0, "send_batch_max_size");
         let twice = vec!["a".to_owned(), "A".to_owned()];
-        let twice = Arguments { metadata_keys: twice, ..good };
+        let twice = Arguments {
+            metadata_keys: twice,
+            ..good
+        };
         assert_eq!(twice.check().unwrap_err().0, "metadata_keys");
     }
 }

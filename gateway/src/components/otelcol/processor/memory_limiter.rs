@@ -84,7 +84,10 @@ impl Arguments {
             return refuse("limit_percentage", "must be from 1 to 100");
         }
         if !(1..self.limit_percentage).contains(&self.spike_limit_percentage) {
-            return refuse("spike_limit_percentage", "must be above 0 and below limit_percentage");
+            return refuse(
+                "spike_limit_percentage",
+                "must be above 0 and below limit_percentage",
+            );
         }
         self.check_intervals()
     }
@@ -164,11 +167,17 @@ impl graph::Component for Component {
 
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
         let outputs = arguments.output.outputs();
-        Ok(Self { site, arguments, outputs })
+        Ok(Self {
+            site,
+            arguments,
+            outputs,
+        })
     }
 
     fn exports(&self) -> Exports {
-        Exports { input: ConsumerHandle(self.site.input()) }
+        Exports {
+            input: ConsumerHandle(self.site.input()),
+        }
     }
 
     fn consumer(self: &Arc<Self>) -> Option<Arc<dyn Consumer>> {
@@ -193,7 +202,11 @@ fn admit(arguments: &Arguments, memory: &MemoryBudget) -> Result<(), Refusal> {
     let retry_after = arguments.check_interval.max(Refusal::RETRY_AFTER);
     let message = format!("memory limit: {used} bytes in use, {threshold} allowed");
     let kind = RefusalKind::Unavailable { retry_after };
-    Err(Refusal { kind, reason: "memory", message: message.into() })
+    Err(Refusal {
+        kind,
+        reason: "memory",
+        message: message.into(),
+    })
 }
 
 #[cfg(test)]
@@ -234,14 +247,20 @@ mod tests {
             let refused = arguments.check().err().map_or("", |(field, _)| field);
             assert_eq!(refused, field, "{arguments:?}");
         }
-        let never = Arguments { check_interval: Duration::ZERO, ..arguments(10 * mib, 0, (0, 0)) };
+        let never = Arguments {
+            check_interval: Duration::ZERO,
+            ..arguments(10 * mib, 0, (0, 0))
+        };
         assert_eq!(never.check().unwrap_err().0, "check_interval");
         let below = Duration::from_secs(1);
         let soft = Arguments {
             max_gc_interval_when_soft_limited: below,
             ..arguments(10 * mib, 0, (0, 0))
         };
-        assert_eq!(soft.check().unwrap_err().0, "max_gc_interval_when_soft_limited");
+        assert_eq!(
+            soft.check().unwrap_err().0,
+            "max_gc_interval_when_soft_limited"
+        );
     }
 
     #[test]
@@ -249,7 +268,10 @@ mod tests {
         let mib = MEBIBYTE;
         assert_eq!(arguments(10 * mib, 0, (0, 0)).threshold(0), 8 * mib);
         assert_eq!(arguments(10 * mib, 4 * mib, (0, 0)).threshold(0), 6 * mib);
-        assert_eq!(arguments(10 * mib + 5, 4 * mib + 7, (0, 0)).threshold(0), 6 * mib);
+        assert_eq!(
+            arguments(10 * mib + 5, 4 * mib + 7, (0, 0)).threshold(0),
+            6 * mib
+        );
         assert_eq!(arguments(0, 0, (80, 20)).threshold(1000), 600);
     }
 

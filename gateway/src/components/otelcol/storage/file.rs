@@ -73,7 +73,11 @@ pub struct Compaction {
 
 impl Arguments {
     fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.directory.as_deref().is_some_and(|path| !path.is_empty()) {
+        if self
+            .directory
+            .as_deref()
+            .is_some_and(|path| !path.is_empty())
+        {
             let reason = "is not supported: all queues are in one log, at the path given by \
                           --storage.path; remove the argument";
             return Err(("directory", reason.to_owned()));
@@ -95,7 +99,11 @@ impl Arguments {
 
 impl Compaction {
     fn check(&self) -> Result<(), (&'static str, String)> {
-        if self.directory.as_deref().is_some_and(|path| !path.is_empty()) {
+        if self
+            .directory
+            .as_deref()
+            .is_some_and(|path| !path.is_empty())
+        {
             let reason = "is not supported: the log gives space back without temporary files; \
                           remove the argument";
             return Err(("directory", reason.to_owned()));
@@ -104,7 +112,10 @@ impl Compaction {
             return Err(("max_transaction_size", "must not be below 0".to_owned()));
         }
         if self.on_rebound && self.check_interval.is_zero() {
-            return Err(("check_interval", "must be above zero with on_rebound".to_owned()));
+            return Err((
+                "check_interval",
+                "must be above zero with on_rebound".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -121,11 +132,15 @@ impl graph::Component for Component {
     type Exports = HandlerExports;
 
     fn build(_arguments: Arguments, site: Site) -> Result<Self, String> {
-        Ok(Self { handler: Handler::of_storage(site.id()) })
+        Ok(Self {
+            handler: Handler::of_storage(site.id()),
+        })
     }
 
     fn exports(&self) -> HandlerExports {
-        HandlerExports { handler: self.handler.clone() }
+        HandlerExports {
+            handler: self.handler.clone(),
+        }
     }
 }
 
@@ -145,11 +160,21 @@ mod tests {
             debug_metrics: None,
         };
         assert_eq!(good.check(), Ok(()));
-        let elsewhere = Arguments { directory: Some("/queue".to_owned()), ..good.clone() };
+        let elsewhere = Arguments {
+            directory: Some("/queue".to_owned()),
+            ..good.clone()
+        };
         assert_eq!(elsewhere.check().unwrap_err().0, "directory");
         for permissions in ["0077", "9", "7777", ""] {
-            let odd = Arguments { directory_permissions: permissions.to_owned(), ..good.clone() };
-            assert_eq!(odd.check().unwrap_err().0, "directory_permissions", "{permissions}");
+            let odd = Arguments {
+                directory_permissions: permissions.to_owned(),
+                ..good.clone()
+            };
+            assert_eq!(
+                odd.check().unwrap_err().0,
+                "directory_permissions",
+                "{permissions}"
+            );
         }
     }
 }
