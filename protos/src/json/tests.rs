@@ -332,3 +332,15 @@ fn encodings_that_repeat_themselves_mean_what_a_decoder_makes_of_them() {
     );
     assert!(from_protobuf(Signal::Logs, b"\x0a").is_err());
 }
+
+#[test]
+fn a_number_too_long_for_its_field_is_cut() {
+    // The severity is 2^32, of which 32 bits are left: unspecified, which is not written.
+    let body = b"\x0a\x0c\x12\x0a\x12\x08\x10\x80\x80\x80\x80\x10\x1a\x00";
+    assert!(check(Signal::Logs, body, &Budget::default()).is_ok());
+    let json = from_protobuf(Signal::Logs, body).unwrap();
+    assert_eq!(
+        json,
+        r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}"#
+    );
+}

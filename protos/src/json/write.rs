@@ -88,14 +88,27 @@ fn value(out: &mut String, run: &[(&Field, Value<'_>)]) -> bool {
     }
     let last = run[run.len() - 1].1;
     scalar(out, field.kind, last);
-    field.label != Label::Single || !is_default(last)
+    field.label != Label::Single || !is_default(field.kind, last)
 }
 
-fn is_default(value: Value<'_>) -> bool {
+/// Whether a value is the one that absence means.
+fn is_default(kind: Kind, value: Value<'_>) -> bool {
     match value {
-        Value::Varint(value) | Value::Fixed64(value) => value == 0,
-        Value::Fixed32(value) => value == 0,
         Value::Bytes(bytes) | Value::Group(bytes) => bytes.is_empty(),
+        _ => number(kind, value) == 0,
+    }
+}
+
+/// The number on the wire, cut to the size of its kind as a decoder cuts it.
+fn number(kind: Kind, value: Value<'_>) -> u64 {
+    let number = match value {
+        Value::Varint(number) | Value::Fixed64(number) => number,
+        Value::Fixed32(number) => u64::from(number),
+        Value::Bytes(_) | Value::Group(_) => 0,
+    };
+    match kind {
+        Kind::Int32 | Kind::Sint32 | Kind::Enum | Kind::Uint32 => u64::from(number as u32),
+        _ => number,
     }
 }
 
@@ -148,11 +161,7 @@ fn bytes(value: Value<'_>) -> &[u8] {
 
 /// Appends a value that is no message.
 fn scalar(out: &mut String, kind: Kind, value: Value<'_>) {
-    let number = match value {
-        Value::Varint(number) | Value::Fixed64(number) => number,
-        Value::Fixed32(number) => u64::from(number),
-        Value::Bytes(_) | Value::Group(_) => 0,
-    };
+    let number = number(kind, value);
     // Writing to a String cannot fail.
     let _ = match kind {
         Kind::Bool => write!(out, "{}", number != 0),
