@@ -14,14 +14,28 @@ use crate::counts::Counts;
 use crate::error::CommitError;
 use crate::notes::Head;
 use crate::options::{Options, Policy, QueueLimits};
+use crate::queue::QueueSet;
 use crate::record::{Draft, Place, Stored};
 
 /// What one caller wants to have committed.
 pub(crate) struct Submission {
-    /// The ids of the queues, in order and each once, and what they get.
-    pub(crate) appends: Vec<(Arc<[u32]>, Draft)>,
+    /// Queues, and what they get.
+    pub(crate) appends: Vec<(QueueSet, Draft)>,
     pub(crate) bytes: usize,
     pub(crate) reply: oneshot::Sender<Result<(), CommitError>>,
+}
+
+impl Submission {
+    /// The refusal of a commit to a queue that was removed.
+    pub(crate) fn removed(&self, id: u32) -> CommitError {
+        let mut queues = self
+            .appends
+            .iter()
+            .flat_map(|(queues, _)| queues.queues.iter());
+        let queue = queues.find(|queue| queue.id == id);
+        let queue = queue.map_or_else(String::new, |queue| queue.name.to_string());
+        CommitError::QueueRemoved { queue }
+    }
 }
 
 #[derive(Default)]
@@ -40,6 +54,8 @@ pub(crate) struct Group {
 pub(crate) enum Refusal {
     /// Nothing can be done about it here.
     Final(CommitError),
+    /// There is no such queue any more.
+    Removed { id: u32 },
     /// A queue is over its budget by so much.
     Queue { id: u32, over: Counts },
     /// The log is over its budget by so many bytes.
@@ -73,7 +89,7 @@ impl Book {
         let mut bytes = 0;
         for (queues, draft) in &submission.appends {
             bytes += draft.counts().bytes;
-            for id in queues.iter() {
+            for id in queues.ids.iter() {
                 *wanted.entry(*id).or_default() += draft.counts();
             }
         }
@@ -100,8 +116,7 @@ impl Book {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let Some(queue) = self.queues.get(&id) else {
-            let queue = format!("#{id}");
-            return Err(Refusal::Final(CommitError::QueueRemoved { queue }));
+            return Err(Refusal::Removed { id });
         };
         let limits = &queue.limits;
         if *limits == QueueLimits::default() {
@@ -144,11 +159,11 @@ impl Book {
     /// Gives every record of an admitted commit its place.
     pub(crate) fn enter(&mut self, group: &mut Group, submission: Submission) {
         for (queues, draft) in submission.appends {
-            if queues.is_empty() {
+            if queues.ids.is_empty() {
                 continue;
             }
             let counts = draft.counts();
-            let stream = self.stream_of(&queues);
+            let stream = self.stream_of(&queues.ids);
             let sequence = self.clock.sequence;
             self.clock.sequence += 1;
             let head = group.heads.entry(stream).or_insert_with(|| {
@@ -162,7 +177,7 @@ impl Book {
                 total: stored.total,
             };
             group.records.push(stored);
-            for id in queues.iter() {
+            for id in queues.ids.iter() {
                 *group.added.entry(*id).or_default() += counts;
             }
             group.bytes += counts.bytes;

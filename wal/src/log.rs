@@ -183,7 +183,7 @@ impl Log {
         }
         let appends = appends
             .into_iter()
-            .map(|append| (append.queues.ids, Draft::new(&append.record)))
+            .map(|append| (append.queues, Draft::new(&append.record)))
             .collect();
         let (reply, receiver) = oneshot::channel();
         // When the writer is gone the reply is dropped with the job, and the caller sees that.
@@ -218,6 +218,12 @@ impl Log {
             disk_reads: meters.disk_reads.load(Ordering::Relaxed),
             health: meters.health(),
         }
+    }
+
+    /// Moves everything from memtables to files.
+    #[cfg(test)]
+    pub(crate) fn flush(&self) {
+        self.inner.shared.store().unwrap().flush().unwrap();
     }
 
     /// Writes all progress, syncs, and closes the log. Blocks; handles that are left are answered

@@ -156,6 +156,7 @@ impl Writer {
             };
             let (id, over, policy, error) = match refusal {
                 Refusal::Final(error) => return Err(error),
+                Refusal::Removed { id } => return Err(submission.removed(id)),
                 Refusal::Queue { id, over } => {
                     let Some(queue) = book.queues.get(&id) else {
                         continue;

@@ -149,6 +149,16 @@ impl Store {
         Ok(self.db.flush_wal(true)?)
     }
 
+    /// Writes the memtables to files.
+    #[cfg(test)]
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let mut options = rocksdb::FlushOptions::default();
+        options.set_wait(true);
+        let notes = self.db.cf_handle("default");
+        let all: Vec<&ColumnFamily> = notes.into_iter().chain([self.records()]).collect();
+        Ok(self.db.flush_cfs_opt(&all, &options)?)
+    }
+
     /// All notes, with the keys this version does not know left out.
     pub(crate) fn notes(&self) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
         let mut notes = Vec::new();

@@ -1,11 +1,11 @@
 //! Committing, reading, settling, and coming back after a restart.
 
-use super::{append, next, nothing, number, open, options, queue};
+use super::{append, folder, next, nothing, number, open, options, queue};
 use crate::{CommitError, Error, Log, OpenError, Outcome, QueueLimits};
 
 #[tokio::test]
 async fn each_queue_gets_its_records_in_order_and_only_its_own() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let log = open(folder.path());
     let (a, b) = (queue(&log, "a"), queue(&log, "b"));
     let (mut reads_a, mut reads_b) = (a.reader().unwrap(), b.reader().unwrap());
@@ -34,7 +34,7 @@ async fn each_queue_gets_its_records_in_order_and_only_its_own() {
 
 #[tokio::test]
 async fn what_was_not_settled_comes_again_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let log = open(folder.path());
     let a = queue(&log, "a");
     let mut reader = a.reader().unwrap();
@@ -76,7 +76,7 @@ async fn what_was_not_settled_comes_again_after_a_restart() {
 
 #[tokio::test]
 async fn a_new_reader_takes_over_what_the_old_one_left() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let log = open(folder.path());
     let a = queue(&log, "a");
     for n in 0..5 {
@@ -103,7 +103,7 @@ async fn a_new_reader_takes_over_what_the_old_one_left() {
 
 #[tokio::test]
 async fn peeking_shows_the_next_record_and_leaves_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let log = open(folder.path());
     let a = queue(&log, "a");
     for n in 0..3 {
@@ -120,7 +120,7 @@ async fn peeking_shows_the_next_record_and_leaves_it() {
 
 #[tokio::test]
 async fn a_log_is_opened_by_one_at_a_time_and_closed_to_those_who_stay() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let log = open(folder.path());
     let a = queue(&log, "a");
     let mut reader = a.reader().unwrap();
@@ -143,7 +143,7 @@ async fn a_log_is_opened_by_one_at_a_time_and_closed_to_those_who_stay() {
 
 #[tokio::test]
 async fn a_removed_queue_gives_its_space_back_and_accounts_for_it() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let log = open(folder.path());
     let (a, b) = (queue(&log, "a"), queue(&log, "b"));
     log.commit(vec![append(&[&a, &b], 1, 1000), append(&[&a], 2, 1000)])
