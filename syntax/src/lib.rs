@@ -1,1 +1,53 @@
-//! .
+//! Corten's configuration language, which is Grafana Alloy's: text in, typed values out.
+//!
+//! ```text
+//! text -> lexer -> parser -> ast::File -> printer            (formatting)
+//!                               |
+//!                               +-> references               (the graph's edges)
+//!                               +-> decode -> eval -> Value  (arguments)
+//! ```
+//!
+//! Nothing here knows of telemetry, reads a file or a clock. What the standard library wants of
+//! the machine comes through [`stdlib::Environment`].
+
+#![deny(missing_docs)]
+
+// The derives name this crate from outside; its own tests use them too.
+extern crate self as syntax;
+
+pub mod ast;
+pub mod decode;
+mod diagnostic;
+mod duration;
+pub mod eval;
+mod function;
+mod lexer;
+mod literal;
+mod parser;
+mod references;
+mod render;
+mod schema;
+mod size;
+mod source;
+pub mod stdlib;
+mod suggest;
+mod token;
+pub mod value;
+
+pub use corten_syntax_derive::{Arguments, BlockEnum, Exports, Keyword};
+pub use decode::{Arguments, BlockEnum, Decoder, Exports, decode};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use duration::{format as format_duration, parse as parse_duration};
+pub use eval::{Evaluator, Scope};
+pub use function::{Budget, Function, FunctionError, Limits};
+pub use lexer::{Lexed, is_identifier, lex};
+pub use parser::{EXPRESSION_HEIGHT_MAX, NESTING_MAX, parse, parse_expression};
+pub use references::{Reference, expression_references, references};
+pub use schema::{Field, FieldKind, Schema};
+pub use size::ByteSize;
+pub use source::{FILE_BYTES_MAX, Position, SourceFile, Span};
+pub use token::{Token, TokenKind};
+pub use value::{
+    Capsule, CapsuleValue, FromValue, Number, Object, OptionalSecret, Secret, ToValue, Value,
+    ValueError,
+};

@@ -1,0 +1,71 @@
+//! What the walk has counted so far, and when that is too much.
+
+use std::mem::size_of;
+
+use super::table::Shape;
+use crate::error::{Fault, Reason};
+use crate::{Budget, Counts};
+
+/// Vectors grow by doubling, so a struct in one may have paid for two.
+pub(super) const GROWTH: u64 = 2;
+
+pub(super) struct Tally {
+    counts: Counts,
+    elements: u64,
+    heap: u64,
+}
+
+impl Tally {
+    pub(super) fn new(budget: &Budget) -> Self {
+        Self {
+            counts: Counts::default(),
+            elements: budget.elements,
+            heap: budget.heap,
+        }
+    }
+
+    /// Counts a message whose key is at `at`.
+    #[inline(always)]
+    pub(super) fn add(&mut self, shape: &Shape, at: usize) -> Result<(), Fault> {
+        // Wrapping cannot happen: each message took a byte of the body, and none weighs a megabyte.
+        self.counts.items = self.counts.items.wrapping_add(u64::from(shape.is_item));
+        self.counts.resources = self
+            .counts
+            .resources
+            .wrapping_add(u32::from(shape.is_resource));
+        self.counts.heap_estimate = self
+            .counts
+            .heap_estimate
+            .wrapping_add(u64::from(shape.heap));
+        self.element(at)
+    }
+
+    /// Counts one text of a repeated field.
+    pub(super) fn add_string(&mut self, at: usize) -> Result<(), Fault> {
+        self.counts.heap_estimate += GROWTH * size_of::<String>() as u64;
+        self.element(at)
+    }
+
+    /// Counts numbers of a repeated field. They are no elements, but one byte may become eight.
+    pub(super) fn add_numbers(&mut self, values: u64) {
+        self.counts.heap_estimate += GROWTH * size_of::<u64>() as u64 * values;
+    }
+
+    #[inline(always)]
+    fn element(&mut self, at: usize) -> Result<(), Fault> {
+        self.counts.elements = self.counts.elements.wrapping_add(1);
+        if self.counts.elements > self.elements {
+            return Err(Fault::new(at, Reason::Elements(self.elements)));
+        }
+        Ok(())
+    }
+
+    /// The counts of a body of `len` bytes, all of which may be text that is copied.
+    pub(super) fn finish(mut self, len: usize) -> Result<Counts, Fault> {
+        self.counts.heap_estimate += len as u64;
+        if self.counts.heap_estimate > self.heap {
+            return Err(Fault::new(len, Reason::Heap(self.heap)));
+        }
+        Ok(self.counts)
+    }
+}

@@ -1,0 +1,89 @@
+//! The kinds of telemetry that a request can carry, one kind for each request.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A kind of telemetry. Each has its own request message, and all have the same skeleton: resources
+/// hold scopes, scopes hold entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Signal {
+    /// Log records.
+    Logs,
+    /// Metrics, counted by their data points.
+    Metrics,
+    /// Spans.
+    Traces,
+}
+
+impl Signal {
+    /// Every signal, in the order of their names.
+    pub const ALL: [Self; 3] = [Self::Logs, Self::Metrics, Self::Traces];
+
+    /// The name in configuration, metrics and paths: `logs`, `metrics`, `traces`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Metrics => "metrics",
+            Self::Traces => "traces",
+        }
+    }
+
+    /// What one item of it is called, in the plural: `log records`, `data points`, `spans`.
+    pub const fn items(self) -> &'static str {
+        match self {
+            Self::Logs => "log records",
+            Self::Metrics => "data points",
+            Self::Traces => "spans",
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that is no signal's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownSignal(String);
+
+impl fmt::Display for UnknownSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "unknown signal {:?}, expected logs, metrics or traces",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for UnknownSignal {}
+
+impl FromStr for Signal {
+    type Err = UnknownSignal;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSignal> {
+        Self::ALL
+            .into_iter()
+            .find(|signal| signal.as_str() == name)
+            .ok_or_else(|| UnknownSignal(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for signal in Signal::ALL {
+            assert_eq!(signal.to_string().parse(), Ok(signal));
+        }
+        let error = "Traces".parse::<Signal>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown signal \"Traces\", expected logs, metrics or traces"
+        );
+    }
+}

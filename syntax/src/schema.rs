@@ -1,0 +1,75 @@
+//! What a block may contain, as data: the reference page and completion are made of it.
+
+/// The fields of a block or of exports.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// What the block is for: the doc comment of its type.
+    pub doc: &'static str,
+    /// The fields, in the order in which they are declared.
+    pub fields: Vec<Field>,
+}
+
+/// A field.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The name as it is written in a file, with dots.
+    pub name: String,
+    /// Whether it is an attribute, a block or the label.
+    pub kind: FieldKind,
+    /// The name of its type: `string`, `list(secret)`; empty for a block.
+    pub type_name: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// The value that stands in for it, as it would be written in a file.
+    pub default: Option<String>,
+    /// What it is for: the doc comment of the field.
+    pub doc: &'static str,
+    /// The words it can be, if those are all.
+    pub keywords: &'static [&'static str],
+}
+
+/// What a field is.
+#[derive(Clone, Debug)]
+pub enum FieldKind {
+    /// `name = value`
+    Attribute,
+    /// `name { ... }`
+    Block {
+        /// What the block may contain. A function, since a block may contain itself.
+        schema: fn() -> &'static Schema,
+        /// Whether there may be more than one.
+        repeated: bool,
+        /// How many there must be at least.
+        min: usize,
+        /// The blocks of one group stand in one list, in the order of the file.
+        group: Option<&'static str>,
+    },
+    /// The label of the block.
+    Label,
+}
+
+// === impl Schema ===
+
+impl Schema {
+    /// The field of a name; labels have none.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        let named = |field: &&Field| !matches!(field.kind, FieldKind::Label) && field.name == name;
+        self.fields.iter().find(named)
+    }
+
+    /// Whether the block has a label.
+    pub fn has_label(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|field| matches!(field.kind, FieldKind::Label))
+    }
+}
+
+// === impl Field ===
+
+impl Field {
+    /// Whether it is a block.
+    pub fn is_block(&self) -> bool {
+        matches!(self.kind, FieldKind::Block { .. })
+    }
+}

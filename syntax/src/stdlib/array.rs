@@ -1,0 +1,160 @@
+//! Functions over arrays.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::Call;
+use crate::function::{Arguments, Function, FunctionError};
+use crate::value::{Number, Object, Value};
+
+pub(super) fn namespace() -> Value {
+    super::namespace([
+        (
+            "concat",
+            Function::with_arity("array.concat", 0, None, concat),
+        ),
+        (
+            "combine_maps",
+            Function::with_arity("array.combine_maps", 3, Some(4), combine_maps),
+        ),
+        ("group_by", Function::new("array.group_by", 3, group_by)),
+    ])
+}
+
+pub(super) fn coalesce() -> Function {
+    Function::with_arity("coalesce", 0, None, |arguments| {
+        let values = arguments.values();
+        let found = values
+            .iter()
+            .find(|value| !is_empty(value))
+            .or(values.last());
+        Ok(found.cloned().unwrap_or_default())
+    })
+}
+
+/// Whether it is the empty value of its type.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(Number::Int(value)) => *value == 0,
+        Value::Number(Number::Uint(value)) => *value == 0,
+        Value::Number(Number::Float(value)) => value.to_bits() == 0,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Secret(secret) => secret.expose().is_empty(),
+        Value::OptionalSecret(secret) => !secret.is_secret && secret.expose().is_empty(),
+        Value::Capsule(capsule) => capsule.to_object().is_some_and(|object| object.is_empty()),
+        Value::Function(_) | Value::Unknown => false,
+    }
+}
+
+pub(super) fn concat(arguments: &Arguments<'_>) -> Call {
+    if let [only] = arguments.values() {
+        array(arguments, 0)?;
+        return Ok(only.clone());
+    }
+    let mut all = Vec::new();
+    for index in 0..arguments.values().len() {
+        all.extend(array(arguments, index)?.iter().cloned());
+    }
+    Ok(Value::array(all))
+}
+
+/// Joins objects of two lists that agree in the given keys; the right one's fields win.
+fn combine_maps(arguments: &Arguments<'_>) -> Call {
+    let (left, right) = (objects(arguments, 0)?, objects(arguments, 1)?);
+    let keys: Vec<String> = arguments.get(2)?;
+    if keys.is_empty() {
+        return Err(FunctionError::argument(
+            2,
+            "should name at least one key to join by",
+        ));
+    }
+    let keep_left = match arguments.values().get(3) {
+        Some(Value::Bool(keep)) => *keep,
+        Some(_) => {
+            return Err(FunctionError::argument(3, "should be bool"));
+        }
+        None => false,
+    };
+    let mut joined = Vec::new();
+    for (index, a) in left.iter().enumerate() {
+        arguments.budget().take_steps(right.len())?;
+        for b in &right {
+            let agree = |key: &String| match (a.get(key), b.get(key)) {
+                (Some(a), Some(b)) => a.equals(b),
+                _ => false,
+            };
+            if keys.iter().all(agree) {
+                arguments.budget().take_steps(a.len() + b.len())?;
+                let fields = a
+                    .iter()
+                    .chain(b)
+                    .map(|(key, value)| (key.clone(), value.clone()));
+                joined.push(Value::Object(fields.collect()));
+            } else if keep_left {
+                // Once for each right object that does not match: Alloy's behaviour.
+                joined.push(array(arguments, 0)?[index].clone());
+            }
+        }
+    }
+    Ok(Value::array(joined))
+}
+
+/// Groups objects by the text of a key, in the order in which the texts are first seen.
+fn group_by(arguments: &Arguments<'_>) -> Call {
+    let list = objects(arguments, 0)?;
+    let Value::String(key) = &arguments.values()[1] else {
+        return Err(FunctionError::argument(1, "should be string"));
+    };
+    let Value::Bool(drop_missing) = &arguments.values()[2] else {
+        return Err(FunctionError::argument(2, "should be bool"));
+    };
+    let mut groups: IndexMap<Arc<str>, Vec<Value>> = IndexMap::new();
+    for (index, object) in list.into_iter().enumerate() {
+        let group = match object.get(key) {
+            Some(Value::String(text)) => Arc::clone(text),
+            Some(other) => {
+                let found = other.describe();
+                let message = format!("[{index}].{key} should be string, got {found}");
+                return Err(FunctionError::argument(0, message));
+            }
+            None if *drop_missing => continue,
+            None => "".into(),
+        };
+        groups.entry(group).or_default().push(Value::Object(object));
+    }
+    let groups = groups.into_iter().map(|(text, items)| {
+        let items = ("items".to_owned(), Value::array(items));
+        Value::object([(key.to_string(), Value::String(text)), items])
+    });
+    Ok(Value::array(groups))
+}
+
+fn array<'a>(
+    arguments: &'a Arguments<'_>,
+    index: usize,
+) -> Result<&'a Arc<Vec<Value>>, FunctionError> {
+    match &arguments.values()[index] {
+        Value::Array(values) => Ok(values),
+        other => {
+            let message = format!("should be array, got {}", other.describe());
+            Err(FunctionError::argument(index, message))
+        }
+    }
+}
+
+/// The elements of an array as objects, or as what their capsules can be seen as.
+fn objects(arguments: &Arguments<'_>, index: usize) -> Result<Vec<Object>, FunctionError> {
+    let values = array(arguments, index)?.iter().enumerate();
+    let object = |(at, value): (usize, &Value)| {
+        value.as_object().ok_or_else(|| {
+            let message = format!("[{at}] should be object, got {}", value.describe());
+            FunctionError::argument(index, message)
+        })
+    };
+    values.map(object).collect()
+}
