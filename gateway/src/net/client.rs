@@ -145,7 +145,7 @@ impl Client {
         let response = self.inner.request(request).await;
         let response = response.map_err(|error| NoAnswer(sentence(error)))?;
         let (head, body) = response.into_parts();
-        let (body, _) = read(body).await.map_err(|error| {
+        let body = read(body).await.map_err(|error| {
             NoAnswer(format!(
                 "the answer broke off after its header: {}",
                 sentence(error)
@@ -159,21 +159,19 @@ impl Client {
     }
 }
 
-/// Reads a body up to the limit, and the trailers if it ended before that.
-pub(super) async fn read<B>(mut body: B) -> Result<(Bytes, Option<HeaderMap>), B::Error>
+/// Reads a body up to the limit.
+async fn read<B>(mut body: B) -> Result<Bytes, B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut bytes = BytesMut::new();
-    let mut trailers = None;
     while bytes.len() < RESPONSE_BYTES_MAX
         && let Some(frame) = body.frame().await
     {
-        match frame?.into_data() {
-            Ok(data) => bytes.extend_from_slice(&data),
-            Err(other) => trailers = other.into_trailers().ok(),
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
         }
     }
     bytes.truncate(RESPONSE_BYTES_MAX);
-    Ok((bytes.freeze(), trailers))
+    Ok(bytes.freeze())
 }

@@ -17,7 +17,7 @@ const COOKIE_BYTES_MAX: usize = 4096;
 
 /// Cookies from earlier answers.
 #[derive(Debug, Default)]
-pub struct Jar {
+pub(super) struct Jar {
     cookies: Mutex<BTreeMap<Key, Cookie>>,
 }
 
@@ -37,7 +37,7 @@ struct Cookie {
 
 impl Jar {
     /// Keeps what an answer to a request for `uri` sets, and forgets what it takes back.
-    pub fn keep(&self, uri: &Uri, headers: &HeaderMap) {
+    pub(super) fn keep(&self, uri: &Uri, headers: &HeaderMap) {
         for line in headers.get_all(header::SET_COOKIE) {
             if line.len() <= COOKIE_BYTES_MAX
                 && let Some((key, cookie)) = line.to_str().ok().and_then(|line| parse(uri, line))
@@ -54,7 +54,7 @@ impl Jar {
     }
 
     /// The `Cookie` header for a request to `uri`, if any cookie belongs there.
-    pub fn header(&self, uri: &Uri) -> Option<HeaderValue> {
+    pub(super) fn header(&self, uri: &Uri) -> Option<HeaderValue> {
         let now = Instant::now();
         let mut cookies = self.lock();
         cookies.retain(|_, cookie| cookie.expires.is_none_or(|end| end > now));

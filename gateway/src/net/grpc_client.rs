@@ -12,22 +12,23 @@ use std::{
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::Authority,
-    uri::PathAndQuery,
+    HeaderMap, HeaderValue, Request, Uri, Version, header,
+    uri::{Authority, PathAndQuery},
 };
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{sleep, timeout};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::{
-    client::{RESPONSE_BYTES_MAX, USER_AGENT, read},
+    client::{RESPONSE_BYTES_MAX, USER_AGENT},
     dial::sentence,
+    grpc,
     peers::{self, Peers},
 };
 use crate::batch::Codec;
 
 /// Codecs in which an answer may come. Go servers answer in the request's own codec, asked or not.
-const ACCEPT_ENCODING: &str = "identity,gzip,zstd,snappy,deflate";
+const CODECS: &str = "identity,gzip,zstd,snappy,deflate";
 
 /// Attempts to hand a call to a connection that turns out to be closing. Only calls of which
 /// nothing was sent are handed on, so this is no retry.
@@ -123,7 +124,9 @@ impl Channel {
             }
             hand_overs += 1;
         };
-        answer(response).await
+        let encoding = response.headers().get(grpc::ENCODING).cloned();
+        let message = grpc::answer(response, RESPONSE_BYTES_MAX as u64, None).await?;
+        Ok(plain(message, encoding))
     }
 
     async fn lease(&self) -> Result<peers::Lease, Status> {
@@ -150,18 +153,12 @@ impl Channel {
         let agent = HeaderValue::from_static(USER_AGENT);
         headers.entry(header::USER_AGENT).or_insert(agent);
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/grpc"),
-        );
-        headers.insert(
-            "grpc-accept-encoding",
-            HeaderValue::from_static(ACCEPT_ENCODING),
-        );
-        headers.insert("grpc-timeout", timeout_header(call.timeout));
+        headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE_GRPC);
+        headers.insert(grpc::ACCEPT_ENCODING, HeaderValue::from_static(CODECS));
+        headers.insert(grpc::TIMEOUT, timeout_header(call.timeout));
         match call.codec.grpc_encoding() {
             Some("identity") => {}
-            Some(name) => _ = headers.insert("grpc-encoding", HeaderValue::from_static(name)),
+            Some(name) => _ = headers.insert(grpc::ENCODING, HeaderValue::from_static(name)),
             None => {
                 return Err(Status::internal(format!(
                     "gRPC has no name for {}",
@@ -184,69 +181,17 @@ fn timeout_header(limit: Duration) -> HeaderValue {
     HeaderValue::from_str(&text).expect("digits and a letter make a header value")
 }
 
-/// The message of a successful answer, or the status of any other.
-async fn answer(response: Response<Incoming>) -> Result<Bytes, Status> {
-    let (head, body) = response.into_parts();
-    if let Some(status) = Status::from_header_map(&head.headers)
-        && status.code() != Code::Ok
-    {
-        return Err(status);
+/// An answer's message, inflated. What was asked for was done; if its words cannot be read, only
+/// they are lost.
+fn plain(message: grpc::Message, encoding: Option<HeaderValue>) -> Bytes {
+    if !message.compressed {
+        return message.bytes;
     }
-    let content_type = head.headers.get(header::CONTENT_TYPE);
-    let content_type = content_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    if head.status != StatusCode::OK || !content_type.starts_with("application/grpc") {
-        return Err(not_grpc(head.status, content_type));
-    }
-    let (bytes, trailers) = read(body).await.map_err(|error| {
-        Status::unavailable(format!("the answer broke off: {}", sentence(error)))
-    })?;
-    let status = trailers.as_ref().and_then(Status::from_header_map);
-    match status.or_else(|| Status::from_header_map(&head.headers)) {
-        Some(status) if status.code() == Code::Ok => message(&head.headers, &bytes),
-        Some(status) => Err(status),
-        // Nothing says whether the request was taken, so it must be sent again.
-        None => Err(Status::unavailable("the answer ended without a status")),
-    }
-}
-
-/// The message after its five bytes of prefix, inflated.
-fn message(headers: &HeaderMap, bytes: &Bytes) -> Result<Bytes, Status> {
-    let Some((prefix, _)) = bytes.split_first_chunk::<5>() else {
-        return Ok(Bytes::new());
-    };
-    let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-    let message = bytes.slice(5..bytes.len().min(5 + length));
-    if prefix[0] == 0 {
-        return Ok(message);
-    }
-    let name = headers
-        .get("grpc-encoding")
-        .and_then(|value| value.to_str().ok());
+    let name = encoding.as_ref().and_then(|value| value.to_str().ok());
     let codec = name.and_then(Codec::from_grpc_encoding);
-    let plain = codec.and_then(|codec| codec.decompress(&message, RESPONSE_BYTES_MAX as u64).ok());
-    // What was asked was done; only the words that came with it are lost.
-    Ok(plain.unwrap_or_default())
-}
-
-/// An answer of something that is not a gRPC server: a proxy, a load balancer, a web page.
-///
-/// The codes are those that the gRPC specification gives to HTTP statuses.
-fn not_grpc(status: StatusCode, content_type: &str) -> Status {
-    let code = match status.as_u16() {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
-    };
-    let content_type: String = content_type.chars().take(60).collect();
-    Status::new(
-        code,
-        format!("HTTP status {status} with content type {content_type:?}, which is not gRPC"),
-    )
+    codec
+        .and_then(|codec| codec.decompress(&message.bytes, RESPONSE_BYTES_MAX as u64).ok())
+        .unwrap_or_default()
 }
 
 // === impl Message ===
@@ -262,7 +207,7 @@ impl Message {
     fn new(codec: Codec, message: Bytes) -> Result<Self, Status> {
         let length = u32::try_from(message.len())
             .map_err(|_| Status::out_of_range("a gRPC message cannot be longer than 4 GiB"))?;
-        let mut prefix = BytesMut::with_capacity(5);
+        let mut prefix = BytesMut::with_capacity(grpc::PREFIX);
         prefix.put_u8(u8::from(codec != Codec::Identity));
         prefix.put_u32(length);
         Ok(Self {
