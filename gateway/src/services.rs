@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{batch::MemoryBudget, ledger::Ledger, net::Listeners, telemetry::Metrics};
+use crate::{
+    batch::MemoryBudget,
+    ledger::Ledger,
+    net::Listeners,
+    telemetry::{Logs, Metrics},
+};
 
 /// Handles to what exists once in the process. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,12 +22,13 @@ struct Shared {
     listeners: Listeners,
     ledger: Ledger,
     metrics: Metrics,
+    logs: Logs,
 }
 
 impl Services {
     /// Services around a memory budget; the log is opened later, and never where a configuration
     /// is only checked.
-    pub fn new(memory: MemoryBudget) -> Self {
+    pub fn new(memory: MemoryBudget, logs: Logs) -> Self {
         let metrics = Metrics::default();
         let shared = Shared {
             log: OnceLock::new(),
@@ -30,12 +36,16 @@ impl Services {
             listeners: Listeners::default(),
             ledger: Ledger::new(&metrics),
             metrics,
+            logs,
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Gives the components their log.
     pub fn open(&self, log: wal::Log) {
+        self.shared.ledger.follow(log.clone());
         let already = self.shared.log.set(log).is_err();
         debug_assert!(!already, "the log is opened once");
     }
@@ -45,7 +55,10 @@ impl Services {
     /// # Panics
     /// Before `open`: components touch the log only when they run.
     pub fn log(&self) -> &wal::Log {
-        self.shared.log.get().expect("components run only after the log was opened")
+        self.shared
+            .log
+            .get()
+            .expect("components run only after the log was opened")
     }
 
     /// The budget from which everything in flight is reserved.
@@ -61,6 +74,11 @@ impl Services {
     /// What was accepted, refused, delivered and dropped.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// The process's own logs.
+    pub fn logs(&self) -> &Logs {
+        &self.shared.logs
     }
 
     /// The registry behind `/metrics`.

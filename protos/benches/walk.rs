@@ -1,9 +1,11 @@
-//! What looking at a request costs: the walk of `check` beside a full decode of the same bytes.
+//! What looking at a request costs: the walk of `check` beside a full decode of the same bytes, and
+//! what splitting and translating it costs.
 //!
 //! The bodies are 512 log records of about 360 bytes, 512 spans of about 800 and 512 data points of
 //! about 200, with the attributes that SDKs send.
 
 use std::hint::black_box;
+use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -20,7 +22,7 @@ use protos::otlp::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use protos::otlp::{
     ExportLogsServiceRequest, ExportMetricsServiceRequest, ExportTraceServiceRequest, Message,
 };
-use protos::{Budget, Signal, check};
+use protos::{Budget, Grain, Signal, check, json, split, split_items};
 
 /// Items in a body.
 const ITEMS: usize = 512;
@@ -136,7 +138,10 @@ fn traces() -> Vec<u8> {
             int("server.port", 443),
             text("network.protocol.version", "1.1"),
             text("enduser.id", format!("customer-{}", item * 7919)),
-            text("k8s.node.name", "ip-10-42-17-203.eu-central-1.compute.internal"),
+            text(
+                "k8s.node.name",
+                "ip-10-42-17-203.eu-central-1.compute.internal",
+            ),
             text("thread.name", "http-worker-17"),
             int("thread.id", 217),
         ],
@@ -234,6 +239,19 @@ fn walk(criterion: &mut Criterion) {
         group.bench_function("count_items", |bench| {
             bench.iter(|| protos::count_items(signal, black_box(&body)));
         });
+        group.bench_function("split in 3", |bench| {
+            bench.iter(|| {
+                let mut item = 0;
+                split(signal, black_box(&body), Grain::Entry, |_| {
+                    item += 1;
+                    item % 3
+                })
+            });
+        });
+        group.bench_function("split_items of 100", |bench| {
+            let items_max = NonZeroU64::new(100).unwrap_or(NonZeroU64::MIN);
+            bench.iter(|| split_items(signal, black_box(&body), items_max));
+        });
         group.bench_function("prost decode", |bench| match signal {
             Signal::Logs => bench.iter(|| ExportLogsServiceRequest::decode(black_box(&body[..]))),
             Signal::Metrics => {
@@ -244,7 +262,22 @@ fn walk(criterion: &mut Criterion) {
             }
         });
         group.finish();
+        json_forms(criterion, signal, &body);
     }
+}
+
+fn json_forms(criterion: &mut Criterion, signal: Signal, body: &[u8]) {
+    let text = json::from_protobuf(signal, body).expect("the body is well formed");
+    let mut group =
+        criterion.benchmark_group(format!("{signal} of {} bytes in JSON", text.len() / ITEMS));
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("from protobuf", |bench| {
+        bench.iter(|| json::from_protobuf(signal, black_box(body)));
+    });
+    group.bench_function("to protobuf", |bench| {
+        bench.iter(|| json::to_protobuf(signal, black_box(text.as_bytes()), &Budget::default()));
+    });
+    group.finish();
 }
 
 criterion_group! {

@@ -4,8 +4,11 @@
 //! memory, so that 64 MiB (65 kB of gzip) would decode into 8.6 GiB. Elements are counted while the
 //! bytes are still bytes.
 
+/// The customary limit on the body of a request, for which the limits below are made.
+const BODY: u64 = 20 * 1024 * 1024;
+
 /// Sub-messages allowed in a request. Honest traffic has one for each eight bytes at the densest
-/// (short attributes), so a body at the customary limit of 20 MiB holds 2.6 million.
+/// (short attributes), so a body at the customary limit holds 2.6 million.
 const ELEMENTS: u64 = 4 * 1024 * 1024;
 
 /// Levels of messages within messages allowed, the request itself not counted. It is the limit of the
@@ -36,6 +39,17 @@ impl Budget {
         heap: u64::MAX,
     };
 
+    /// The default for servers that take bodies of up to `bytes_max`: above the customary 20 MiB the
+    /// limits grow with it, so that what the operator allows is not refused for being large.
+    pub fn for_bodies(bytes_max: u64) -> Self {
+        let times = bytes_max.div_ceil(BODY).max(1);
+        Self {
+            elements: ELEMENTS.saturating_mul(times),
+            depth: NESTING,
+            heap: HEAP.saturating_mul(times),
+        }
+    }
+
     /// The levels that may be entered.
     pub(crate) fn levels(&self) -> usize {
         self.depth.min(NESTING) as usize
@@ -44,11 +58,7 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            elements: ELEMENTS,
-            depth: NESTING,
-            heap: HEAP,
-        }
+        Self::for_bodies(BODY)
     }
 }
 
@@ -60,8 +70,26 @@ pub struct Counts {
     /// Sub-messages and repeated strings, at every level.
     pub elements: u64,
     /// Bytes that the decoded form is expected to take: strings, and structs in vectors that grow by
-    /// doubling.
+    /// doubling. It can be twice that where most lists have one element.
     pub heap_estimate: u64,
     /// `ResourceLogs`, `ResourceMetrics` or `ResourceSpans`.
     pub resources: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_bodies_may_hold_more() {
+        let budget = Budget::default();
+        assert_eq!(Budget::for_bodies(0), budget);
+        assert_eq!(Budget::for_bodies(4 * 1024 * 1024), budget);
+        let larger = Budget::for_bodies(100 * 1024 * 1024);
+        assert_eq!(
+            (larger.elements, larger.heap),
+            (5 * budget.elements, 5 * budget.heap)
+        );
+        assert_eq!(Budget::for_bodies(u64::MAX).heap, u64::MAX);
+    }
 }

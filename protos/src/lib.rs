@@ -23,14 +23,17 @@ mod budget;
 mod check;
 mod error;
 mod field;
+pub mod json;
 mod log;
 mod merge;
 mod metric;
+mod outline;
 mod resource;
 pub mod response;
 mod schema;
 mod signal;
 mod span;
+mod split;
 pub mod status;
 mod varint;
 
@@ -42,9 +45,11 @@ pub use field::{Field, Fields, Value};
 pub use log::LogRecord;
 pub use merge::merge;
 pub use metric::{DataPoint, Metric, MetricKind};
+pub use outline::Grain;
 pub use resource::{Resource, Scope, count_items, resource_attribute, resources};
 pub use signal::{Signal, UnknownSignal};
 pub use span::Span;
+pub use split::{Part, split, split_bytes, split_items};
 
 /// The decoded messages, for those who must look at everything.
 pub mod otlp {

@@ -21,3 +21,27 @@ pub fn merge<'a>(bodies: impl IntoIterator<Item = &'a Bytes>) -> Bytes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_follow_each_other() {
+        let [one, two] = [
+            Bytes::from_static(b"\x0a\x00"),
+            Bytes::from_static(b"\x0a\x02\x1a\x00"),
+        ];
+        assert_eq!(
+            merge([&one, &Bytes::new(), &two]),
+            &b"\x0a\x00\x0a\x02\x1a\x00"[..]
+        );
+        assert_eq!(merge([]), Bytes::new());
+    }
+
+    #[test]
+    fn one_body_is_not_copied() {
+        let body = Bytes::from(vec![0x0a, 0]);
+        assert_eq!(merge([&Bytes::new(), &body]).as_ptr(), body.as_ptr());
+    }
+}

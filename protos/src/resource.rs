@@ -138,3 +138,6 @@ impl<'a> Scope<'a> {
         Fields::new(self.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

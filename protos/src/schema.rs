@@ -46,11 +46,17 @@ pub(crate) enum Name {
     AnyValue,
     ArrayValue,
     KeyValueList,
+    LogsResponse,
+    LogsPartialSuccess,
+    MetricsResponse,
+    MetricsPartialSuccess,
+    TracesResponse,
+    TracesPartialSuccess,
 }
 
 impl Name {
     /// Every message type, each at its own number.
-    pub(crate) const ALL: [Self; 34] = [
+    pub(crate) const ALL: [Self; 40] = [
         Self::LogsRequest,
         Self::ResourceLogs,
         Self::ScopeLogs,
@@ -85,6 +91,12 @@ impl Name {
         Self::AnyValue,
         Self::ArrayValue,
         Self::KeyValueList,
+        Self::LogsResponse,
+        Self::LogsPartialSuccess,
+        Self::MetricsResponse,
+        Self::MetricsPartialSuccess,
+        Self::TracesResponse,
+        Self::TracesPartialSuccess,
     ];
 
     /// The request message of `signal`.
@@ -96,6 +108,15 @@ impl Name {
         }
     }
 
+    /// What a server answers to a request of `signal`.
+    pub(crate) const fn response(signal: Signal) -> Self {
+        match signal {
+            Signal::Logs => Self::LogsResponse,
+            Signal::Metrics => Self::MetricsResponse,
+            Signal::Traces => Self::TracesResponse,
+        }
+    }
+
     /// Its fields, in the order of their numbers.
     pub(crate) const fn fields(self) -> &'static [Field] {
         tables::fields(self)
@@ -104,6 +125,13 @@ impl Name {
     /// The field with this number.
     pub(crate) fn field(self, number: u32) -> Option<&'static Field> {
         self.fields().iter().find(|field| field.number == number)
+    }
+
+    /// The field that JSON calls `key`: the name in lower camel case, or as it is in the schema.
+    pub(crate) fn field_by_key(self, key: &str) -> Option<&'static Field> {
+        self.fields()
+            .iter()
+            .find(|field| field.name == key || field.camel().eq(key.bytes()))
     }
 
     /// Whether one of these is one item of its signal.
@@ -136,6 +164,21 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) label: Label,
+}
+
+impl Field {
+    /// The bytes of its name in JSON.
+    pub(crate) fn camel(&self) -> impl Iterator<Item = u8> + use<> {
+        let mut upper = false;
+        self.name.bytes().filter_map(move |byte| {
+            let after = std::mem::replace(&mut upper, byte == b'_');
+            match byte {
+                b'_' => None,
+                _ if after => Some(byte.to_ascii_uppercase()),
+                _ => Some(byte),
+            }
+        })
+    }
 }
 
 /// How often a field may be there, and whether its default value is written.
@@ -193,6 +236,23 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_names_are_found() {
+        for key in ["startTimeUnixNano", "start_time_unix_nano"] {
+            let field = Name::Span.field_by_key(key).unwrap();
+            assert_eq!(field.number, 7);
+            assert!(field.camel().eq(*b"startTimeUnixNano"));
+        }
+        for key in [
+            "StartTimeUnixNano",
+            "startTimeUnixNan",
+            "startTimeUnixNanos",
+            "start_timeUnixNano",
+        ] {
+            assert!(Name::Span.field_by_key(key).is_none(), "{key}");
+        }
+    }
 
     #[test]
     fn the_tables_are_in_order() {

@@ -28,6 +28,24 @@ impl Signal {
         }
     }
 
+    /// Where OTLP/HTTP servers take it, behind their base URL.
+    pub const fn http_path(self) -> &'static str {
+        match self {
+            Self::Logs => "/v1/logs",
+            Self::Metrics => "/v1/metrics",
+            Self::Traces => "/v1/traces",
+        }
+    }
+
+    /// The method of OTLP/gRPC servers that takes it.
+    pub const fn grpc_path(self) -> &'static str {
+        match self {
+            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        }
+    }
+
     /// What one item of it is called, in the plural: `log records`, `data points`, `spans`.
     pub const fn items(self) -> &'static str {
         match self {

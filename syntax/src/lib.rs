@@ -24,6 +24,7 @@ mod function;
 mod lexer;
 mod literal;
 mod parser;
+mod printer;
 mod references;
 mod render;
 mod schema;
@@ -42,10 +43,12 @@ pub use eval::{Evaluator, Scope};
 pub use function::{Budget, Function, FunctionError, Limits};
 pub use lexer::{Lexed, is_identifier, lex};
 pub use parser::{EXPRESSION_HEIGHT_MAX, NESTING_MAX, parse, parse_expression};
+pub use printer::print;
 pub use references::{Reference, expression_references, references};
 pub use schema::{Field, FieldKind, Schema};
 pub use size::ByteSize;
 pub use source::{FILE_BYTES_MAX, Position, SourceFile, Span};
+pub use suggest::did_you_mean;
 pub use token::{Token, TokenKind};
 pub use value::{
     Capsule, CapsuleValue, FromValue, Number, Object, OptionalSecret, Secret, ToValue, Value,

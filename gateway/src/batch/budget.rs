@@ -23,8 +23,13 @@ struct Shared {
 impl MemoryBudget {
     /// A budget of this many bytes.
     pub fn new(limit_bytes: u64) -> Self {
-        let shared = Shared { limit: AtomicU64::new(limit_bytes), used: AtomicU64::new(0) };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            limit: AtomicU64::new(limit_bytes),
+            used: AtomicU64::new(0),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Takes bytes out of the budget until the reservation is dropped.
@@ -33,7 +38,10 @@ impl MemoryBudget {
     /// If fewer are free; nothing is taken then.
     pub fn reserve(&self, bytes: u64) -> Result<Reservation, Exhausted> {
         self.take(bytes)?;
-        Ok(Reservation { budget: self.clone(), bytes })
+        Ok(Reservation {
+            budget: self.clone(),
+            bytes,
+        })
     }
 
     /// Bytes that may be used in all.
@@ -58,7 +66,10 @@ impl MemoryBudget {
             .used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
             .map(|_| ())
-            .map_err(|used| Exhausted { wanted: bytes, free: limit.saturating_sub(used) })
+            .map_err(|used| Exhausted {
+                wanted: bytes,
+                free: limit.saturating_sub(used),
+            })
     }
 }
 
@@ -74,7 +85,10 @@ pub struct Exhausted {
 impl std::fmt::Display for Exhausted {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { wanted, free } = self;
-        write!(formatter, "memory budget is used up: {wanted} bytes wanted, {free} free")
+        write!(
+            formatter,
+            "memory budget is used up: {wanted} bytes wanted, {free} free"
+        )
     }
 }
 
@@ -102,7 +116,10 @@ impl Reservation {
     pub fn shrink_to(&mut self, bytes: u64) {
         let surplus = self.bytes.saturating_sub(bytes);
         self.bytes -= surplus;
-        self.budget.shared.used.fetch_sub(surplus, Ordering::Relaxed);
+        self.budget
+            .shared
+            .used
+            .fetch_sub(surplus, Ordering::Relaxed);
     }
 
     /// Bytes held.
@@ -125,7 +142,13 @@ mod tests {
     fn what_is_reserved_comes_back() {
         let budget = MemoryBudget::new(100);
         let mut first = budget.reserve(60).unwrap();
-        assert_eq!(budget.reserve(41).unwrap_err(), Exhausted { wanted: 41, free: 40 });
+        assert_eq!(
+            budget.reserve(41).unwrap_err(),
+            Exhausted {
+                wanted: 41,
+                free: 40
+            }
+        );
         first.grow(40).unwrap();
         assert!(first.grow(1).is_err());
         first.shrink_to(10);

@@ -23,8 +23,10 @@ pub trait Consumer: Send + Sync + 'static {
 /// What must be durable before the client may be answered.
 #[derive(Debug, Default)]
 pub struct Staged {
-    /// Records for the queues of the destinations that the batch reached.
-    pub appends: Vec<wal::Append>,
+    /// Records, each with the queue of a destination that the batch reached.
+    pub appends: Vec<(wal::Queue, wal::Record)>,
+    /// Whether the client waits for room where a queue is full, instead of being sent away.
+    pub waits_for_room: bool,
     /// Items that a component on the way refused for good while taking the others.
     pub rejected: u64,
     /// Why, in words for the client; of several reasons, the first.
@@ -38,13 +40,17 @@ impl Staged {
     }
 
     /// One record for one queue.
-    pub fn append(append: wal::Append) -> Self {
-        Self { appends: vec![append], ..Self::default() }
+    pub fn append(queue: wal::Queue, record: wal::Record) -> Self {
+        Self {
+            appends: vec![(queue, record)],
+            ..Self::default()
+        }
     }
 
     /// Adds what another branch of a fan-out wants written.
     pub fn merge(&mut self, other: Self) {
         self.appends.extend(other.appends);
+        self.waits_for_room |= other.waits_for_room;
         self.rejected = self.rejected.max(other.rejected);
         self.rejection = self.rejection.take().or(other.rejection);
     }
@@ -85,18 +91,31 @@ impl Refusal {
 
     /// A refusal that a later attempt can overcome.
     pub fn unavailable(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        let kind = RefusalKind::Unavailable { retry_after: Self::RETRY_AFTER };
-        Self { kind, reason, message: message.into() }
+        let kind = RefusalKind::Unavailable {
+            retry_after: Self::RETRY_AFTER,
+        };
+        Self {
+            kind,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// A refusal of what can never be taken.
     pub fn invalid(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: RefusalKind::Invalid, reason, message: message.into() }
+        Self {
+            kind: RefusalKind::Invalid,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Whether the client should try again.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, RefusalKind::Unavailable { .. } | RefusalKind::Throttled { .. })
+        matches!(
+            self.kind,
+            RefusalKind::Unavailable { .. } | RefusalKind::Throttled { .. }
+        )
     }
 }
 

@@ -7,12 +7,14 @@ mod budget;
 mod codec;
 mod consumer;
 mod otlp;
+mod queue_key;
 mod tenant;
 
 pub use budget::{Exhausted, MemoryBudget, Reservation};
 pub use codec::{Codec, CodecError};
-pub use consumer::{Consumer, ConsumeFuture, Refusal, RefusalKind, Staged};
+pub use consumer::{ConsumeFuture, Consumer, Refusal, RefusalKind, Staged};
 pub use otlp::{Frame, Otlp};
+pub use queue_key::QueueKey;
 pub use tenant::{InvalidTenant, Metadata, Tenant};
 
 pub use protos::Signal;

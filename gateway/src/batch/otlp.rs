@@ -36,13 +36,22 @@ impl Otlp {
         if let Some(plain) = plain {
             let _ = cell.set(plain);
         }
-        Self { signal, items, frame, plain: Arc::new(cell) }
+        Self {
+            signal,
+            items,
+            frame,
+            plain: Arc::new(cell),
+        }
     }
 
     /// A request that is not compressed.
     pub fn plain(signal: Signal, items: u64, bytes: Bytes) -> Self {
         let plain_length = bytes.len() as u64;
-        let frame = Frame { codec: Codec::Identity, bytes, plain_length };
+        let frame = Frame {
+            codec: Codec::Identity,
+            bytes,
+            plain_length,
+        };
         Self::new(signal, items, frame, None)
     }
 
@@ -72,7 +81,10 @@ impl Otlp {
         if let Some(plain) = self.plain.get() {
             return Ok(plain.clone());
         }
-        let plain = self.frame.codec.decompress(&self.frame.bytes, self.frame.plain_length)?;
+        let plain = self
+            .frame
+            .codec
+            .decompress(&self.frame.bytes, self.frame.plain_length)?;
         Ok(self.plain.get_or_init(|| plain).clone())
     }
 }

@@ -77,7 +77,7 @@ impl fmt::Display for InvalidTenant {
 impl std::error::Error for InvalidTenant {}
 
 /// Headers kept with a batch: lower-case names, each with its values in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Metadata(Option<Arc<[(String, String)]>>);
 
 impl Metadata {
@@ -87,7 +87,11 @@ impl Metadata {
             .into_iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value))
             .collect();
-        if pairs.is_empty() { Self(None) } else { Self(Some(pairs.into())) }
+        if pairs.is_empty() {
+            Self(None)
+        } else {
+            Self(Some(pairs.into()))
+        }
     }
 
     /// The values of a header, in the order in which they came; the name's case does not matter.
@@ -99,7 +103,10 @@ impl Metadata {
 
     /// All pairs, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|pairs| pairs.iter()).map(|(name, value)| (&**name, &**value))
+        self.0
+            .iter()
+            .flat_map(|pairs| pairs.iter())
+            .map(|(name, value)| (&**name, &**value))
     }
 
     /// Whether nothing was kept.
@@ -125,14 +132,20 @@ mod tests {
     #[test]
     fn names_are_those_that_grafanas_backends_accept() {
         for name in ["", "team-a", "a_b.c!*'()", &"x".repeat(150)] {
-            assert_eq!(Tenant::new(name).map(|tenant| tenant.as_str().to_owned()), Ok(name.into()));
+            assert_eq!(
+                Tenant::new(name).map(|tenant| tenant.as_str().to_owned()),
+                Ok(name.into())
+            );
         }
         assert_eq!(Tenant::new("."), Err(InvalidTenant::Path));
         assert_eq!(Tenant::new(".."), Err(InvalidTenant::Path));
         assert_eq!(Tenant::new("a|b"), Err(InvalidTenant::Character(1)));
         assert_eq!(Tenant::new("a/../b"), Err(InvalidTenant::Character(1)));
         assert_eq!(Tenant::new("ä"), Err(InvalidTenant::Character(0)));
-        assert_eq!(Tenant::new(&"x".repeat(151)), Err(InvalidTenant::TooLong(151)));
+        assert_eq!(
+            Tenant::new(&"x".repeat(151)),
+            Err(InvalidTenant::TooLong(151))
+        );
     }
 
     #[test]

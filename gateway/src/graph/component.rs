@@ -38,7 +38,10 @@ pub trait Component: Sized + Send + Sync + 'static {
     /// # Errors
     /// Why it cannot go on; the engine shows it as the component's health and starts it again
     /// after a pause.
-    fn run(self: Arc<Self>, stop: CancellationToken) -> impl Future<Output = Result<(), String>> + Send {
+    fn run(
+        self: Arc<Self>,
+        stop: CancellationToken,
+    ) -> impl Future<Output = Result<(), String>> + Send {
         async move {
             stop.cancelled().await;
             Ok(())
@@ -75,7 +78,7 @@ impl Site {
 
     /// Tells the engine that the exports have changed; what depends on them is evaluated again.
     pub fn publish(&self, exports: &impl syntax::Exports) {
-        self.publisher.publish(&self.id, exports.to_value());
+        self.publisher.publish(&self.id, exports.to_object());
     }
 
     /// Says how the component is, beside what the engine sees of it by itself.

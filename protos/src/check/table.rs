@@ -137,7 +137,16 @@ const fn fill(actions: &mut [Action; KEYS], field: &Field) {
 /// The size of the decoded struct.
 const fn size(name: Name) -> usize {
     match name {
-        Name::LogsRequest | Name::MetricsRequest | Name::TracesRequest => 0,
+        // Requests are on the stack, and responses are never walked.
+        Name::LogsRequest
+        | Name::MetricsRequest
+        | Name::TracesRequest
+        | Name::LogsResponse
+        | Name::LogsPartialSuccess
+        | Name::MetricsResponse
+        | Name::MetricsPartialSuccess
+        | Name::TracesResponse
+        | Name::TracesPartialSuccess => 0,
         Name::ResourceLogs => size_of::<logs::v1::ResourceLogs>(),
         Name::ScopeLogs => size_of::<logs::v1::ScopeLogs>(),
         Name::LogRecord => size_of::<logs::v1::LogRecord>(),

@@ -42,6 +42,12 @@ pub(super) const fn fields(name: Name) -> &'static [Field] {
         Name::AnyValue => ANY_VALUE,
         Name::ArrayValue => ARRAY_VALUE,
         Name::KeyValueList => KEY_VALUE_LIST,
+        Name::LogsResponse => LOGS_RESPONSE,
+        Name::LogsPartialSuccess => LOGS_PARTIAL_SUCCESS,
+        Name::MetricsResponse => METRICS_RESPONSE,
+        Name::MetricsPartialSuccess => METRICS_PARTIAL_SUCCESS,
+        Name::TracesResponse => TRACES_RESPONSE,
+        Name::TracesPartialSuccess => TRACES_PARTIAL_SUCCESS,
     }
 }
 
@@ -307,3 +313,32 @@ const ANY_VALUE: &[Field] = &[
 const ARRAY_VALUE: &[Field] = &[many(1, "values", Message(Name::AnyValue))];
 
 const KEY_VALUE_LIST: &[Field] = &[many(1, "values", Message(Name::KeyValue))];
+
+const LOGS_RESPONSE: &[Field] = &[one(1, "partial_success", Message(Name::LogsPartialSuccess))];
+
+const LOGS_PARTIAL_SUCCESS: &[Field] = &[
+    one(1, "rejected_log_records", Int64),
+    one(2, "error_message", Text),
+];
+
+const METRICS_RESPONSE: &[Field] = &[one(
+    1,
+    "partial_success",
+    Message(Name::MetricsPartialSuccess),
+)];
+
+const METRICS_PARTIAL_SUCCESS: &[Field] = &[
+    one(1, "rejected_data_points", Int64),
+    one(2, "error_message", Text),
+];
+
+const TRACES_RESPONSE: &[Field] = &[one(
+    1,
+    "partial_success",
+    Message(Name::TracesPartialSuccess),
+)];
+
+const TRACES_PARTIAL_SUCCESS: &[Field] = &[
+    one(1, "rejected_spans", Int64),
+    one(2, "error_message", Text),
+];

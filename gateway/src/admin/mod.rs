@@ -1,0 +1,80 @@
+//! The admin server: probes, reload, metrics and the API, under Alloy's paths and with Alloy's words.
+//!
+//! It is a listener of its own, on loopback unless told otherwise: who sends data has no business
+//! here.
+
+mod components;
+mod guard;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use crate::{app::App, graph::HealthState};
+
+/// The content type of OpenMetrics, in which `/metrics` answers.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All routes of the admin server, which listens at this address.
+pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
+    Router::new()
+        .route("/-/ready", get(ready))
+        .route("/-/healthy", get(healthy))
+        .route("/-/reload", get(reload).post(reload))
+        .route("/metrics", get(metrics))
+        .route("/api/v0/web/components", get(components::list))
+        .route("/api/v0/web/components/{*id}", get(components::detail))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            guard::check(listen, request, next)
+        }))
+        .with_state(app)
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    if app.is_ready() {
+        (StatusCode::OK, "Corten is ready.\n").into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Corten is not ready.\n").into_response()
+    }
+}
+
+async fn healthy(State(app): State<Arc<App>>) -> Response {
+    let views = app.engine().view().await;
+    let ill = |view: &&crate::graph::NodeView| view.health.state >= HealthState::Unhealthy;
+    let mut problems: Vec<String> = views
+        .iter()
+        .filter(ill)
+        .map(|view| view.id.to_string())
+        .collect();
+    problems.extend(app.log_problem());
+    if problems.is_empty() {
+        return (StatusCode::OK, "All Corten components are healthy.\n").into_response();
+    }
+    let text = format!("unhealthy components: {}\n", problems.join(", "));
+    (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+}
+
+async fn reload(State(app): State<Arc<App>>) -> Response {
+    match app.reload().await {
+        Ok(()) => (StatusCode::OK, "config reloaded\n").into_response(),
+        Err(reason) => (StatusCode::BAD_REQUEST, reason).into_response(),
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    match app.services().metrics().encode() {
+        Ok(text) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "metrics cannot be encoded\n",
+        )
+            .into_response(),
+    }
+}

@@ -1,0 +1,192 @@
+//! The gateway as a whole: what `run` builds, and what the admin server acts on.
+
+use std::{
+    fmt::Write,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+use sha2::{Digest, Sha256};
+use syntax::SourceFile;
+
+use crate::{
+    graph::{Engine, Stability},
+    services::Services,
+};
+
+/// Reads the configuration, each time anew.
+pub type ReadSources = Box<dyn Fn() -> Result<Vec<SourceFile>, String> + Send + Sync>;
+
+/// The running gateway.
+pub struct App {
+    engine: Engine,
+    services: Services,
+    sources: ReadSources,
+    ready: AtomicBool,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
+    loads: Arc<Loads>,
+}
+
+impl App {
+    /// A gateway that runs nothing yet.
+    pub fn new(services: Services, stability: Stability, sources: ReadSources) -> Self {
+        let engine = Engine::new(crate::components::TABLE, stability, services.clone());
+        let loads = Arc::new(Loads::default());
+        services.metrics().collect(Box::new(loads.clone()));
+        let (ready, reloading) = (AtomicBool::new(false), tokio::sync::Mutex::default());
+        Self {
+            engine,
+            services,
+            sources,
+            ready,
+            reloading,
+            loads,
+        }
+    }
+
+    /// The component graph.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What the components are given.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Whether the first load succeeded and the process is not about to end.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// What is wrong with the log, if anything is.
+    pub fn log_problem(&self) -> Option<String> {
+        self.services.log().stats().health
+    }
+
+    /// Reads the configuration and runs it in place of the present one.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a person; nothing has changed then.
+    pub async fn reload(&self) -> Result<(), String> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let result = self.load().await;
+        match &result {
+            Ok(hash) => self.loads.succeeded(hash),
+            Err(reason) => {
+                self.loads.failed();
+                tracing::error!("configuration was not loaded, nothing has changed: {reason}");
+            }
+        }
+        result.map(|_| self.ready.store(true, Ordering::Relaxed))
+    }
+
+    async fn load(&self) -> Result<String, String> {
+        let files = (self.sources)()?;
+        let loaded = self.engine.load(&files).await.map_err(|mut diagnostics| {
+            diagnostics.sort();
+            diagnostics.render()
+        })?;
+        tracing::info!(
+            started = loaded.started.len(),
+            replaced = loaded.replaced.len(),
+            stopped = loaded.stopped.len(),
+            kept = loaded.kept,
+            "configuration loaded"
+        );
+        Ok(hash(&files))
+    }
+
+    /// Stops taking data, lets what is under way end, and closes the log.
+    pub async fn drain(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+        self.engine.stop().await;
+        let log = self.services.log().clone();
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
+    }
+}
+
+/// The sum over all files, in order.
+fn hash(files: &[SourceFile]) -> String {
+    let mut sum = Sha256::new();
+    for file in files {
+        sum.update(file.text());
+    }
+    sum.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// How loading went, as `corten_config_*`.
+#[derive(Debug, Default)]
+struct Loads {
+    hash: Mutex<Option<String>>,
+    succeeded_at: AtomicU64,
+    last_succeeded: AtomicBool,
+    failures: AtomicU64,
+}
+
+impl Loads {
+    fn succeeded(&self, hash: &str) {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        *self.hash.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash.to_owned());
+        self.succeeded_at.store(now.as_secs(), Ordering::Relaxed);
+        self.last_succeeded.store(true, Ordering::Relaxed);
+    }
+
+    fn failed(&self) {
+        self.last_succeeded.store(false, Ordering::Relaxed);
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Collector for Loads {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let hash = self
+            .hash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut family = encoder.encode_descriptor(
+            "corten_config_hash",
+            "Hash of the configuration that runs",
+            None,
+            MetricType::Gauge,
+        )?;
+        if let Some(hash) = hash {
+            ConstGauge::new(1_i64).encode(family.encode_family(&[("sha256", hash)])?)?;
+        }
+        let mut gauge = |name, help, value: f64| {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        };
+        gauge(
+            "corten_config_last_load_successful",
+            "Whether the last load of the configuration succeeded",
+            f64::from(u8::from(self.last_succeeded.load(Ordering::Relaxed))),
+        )?;
+        gauge(
+            "corten_config_last_load_success_timestamp_seconds",
+            "When a configuration was last loaded",
+            self.succeeded_at.load(Ordering::Relaxed) as f64,
+        )?;
+        ConstCounter::new(self.failures.load(Ordering::Relaxed)).encode(encoder.encode_descriptor(
+            "corten_config_load_failures",
+            "Configurations that could not be loaded",
+            None,
+            MetricType::Counter,
+        )?)
+    }
+}

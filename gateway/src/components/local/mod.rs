@@ -1,0 +1,3 @@
+//! Components that look at the machine they run on.
+
+pub mod file;

@@ -1,0 +1,83 @@
+//! The components: one file each, and a file's path is its component's name.
+
+pub mod local;
+pub mod logging;
+pub mod otelcol;
+
+use crate::graph::{Definition, Stability::GenerallyAvailable};
+
+/// Every component there is, by name.
+pub static TABLE: &[Definition] = &[
+    Definition::component::<local::file::Component>("local.file", GenerallyAvailable),
+    Definition::block::<logging::Component>("logging", GenerallyAvailable),
+    Definition::component::<otelcol::auth::basic::Component>(
+        "otelcol.auth.basic",
+        GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::auth::bearer::Component>(
+        "otelcol.auth.bearer",
+        GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::auth::headers::Component>(
+        "otelcol.auth.headers",
+        GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::processor::batch::Component>(
+        "otelcol.processor.batch",
+        GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::processor::memory_limiter::Component>(
+        "otelcol.processor.memory_limiter",
+        GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::storage::file::Component>(
+        "otelcol.storage.file",
+        GenerallyAvailable,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// Files that hold what several components share, and are none themselves.
+    const SHARED: &[&str] = &["mod"];
+
+    #[test]
+    fn the_table_is_sorted_and_has_a_row_for_each_file() {
+        let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+        assert!(names.is_sorted(), "{names:?}");
+        let mut files = Vec::new();
+        walk(
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/components")),
+            "",
+            &mut files,
+        );
+        for file in files {
+            assert!(names.contains(&file.as_str()), "{file} has no row");
+        }
+        for row in TABLE {
+            (row.arguments)();
+            (row.exports)();
+        }
+    }
+
+    /// A file is a component if it defines one.
+    fn walk(folder: &Path, prefix: &str, files: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                walk(&path, &format!("{prefix}{stem}."), files);
+            } else if !SHARED.contains(&stem.as_str())
+                && fs::read_to_string(&path)
+                    .unwrap()
+                    .contains("impl graph::Component for")
+            {
+                files.push(format!("{prefix}{stem}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Components that take telemetry from clients.
+
+pub mod otlp;

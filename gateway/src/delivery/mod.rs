@@ -1,0 +1,21 @@
+//! From an accepted batch to a settled one: the way into the log, and the way out of it.
+//!
+//! ```text
+//! source -> Intake -> ports -> Sender::consume -> staged record
+//!             `-- commit: one synced group ----------'
+//! log -> Lane (one for each destination, signal and tenant) -> merge -> Destination::send -> settle
+//! ```
+
+mod destination;
+mod intake;
+mod job;
+mod lane;
+mod record;
+mod request;
+mod sender;
+mod settings;
+
+pub use destination::{Destination, Request, SendFuture, Verdict};
+pub use intake::{Accepted, Intake};
+pub use sender::Sender;
+pub use settings::{QueueSettings, QueueSize, Retry, Settings};

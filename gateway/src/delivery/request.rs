@@ -1,0 +1,160 @@
+//! Makes one request of neighbouring records: merged where that is lossless, recompressed only
+//! where the destination speaks another codec.
+
+use std::num::NonZeroU64;
+
+use bytes::Bytes;
+use protos::Signal;
+
+use super::record::{self, Stored};
+use crate::batch::{Codec, CodecError, Frame, Merging};
+
+/// Size above which records are no longer merged, in bytes uncompressed: half of the 4 MiB that
+/// gRPC servers take by default, so that a record which just fits does not tip a request over.
+const MERGE_BYTES_MAX: u64 = 2 << 20;
+
+/// Bodies above this size are compressed on a thread that may take its time; below, handing over
+/// costs more than the work.
+const OFFLOAD_BYTES_MIN: usize = 32 << 10;
+
+/// Neighbouring records on their way into one request.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) entries: Vec<(wal::Position, u64)>,
+    records: Vec<Stored>,
+    items: u64,
+    plain_bytes: u64,
+}
+
+impl Gathered {
+    /// Starts with a record.
+    pub(super) fn new(entry: &wal::Entry) -> Result<Self, String> {
+        let stored = record::decode(&entry.record)?;
+        let (items, plain_bytes) = (stored.items, stored.frame.plain_length);
+        let entries = vec![(entry.position, items)];
+        Ok(Self {
+            entries,
+            records: vec![stored],
+            items,
+            plain_bytes,
+        })
+    }
+
+    /// Items in all records.
+    pub(super) fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// The first record, whose wishes count for all.
+    pub(super) fn first(&self) -> &Stored {
+        &self.records[0]
+    }
+
+    /// Whether the request should not wait for more.
+    pub(super) fn is_full(&self, fallback: Option<Merging>) -> bool {
+        let enough = self
+            .first()
+            .merging
+            .or(fallback)
+            .map_or(u64::MAX, |merging| merging.items);
+        self.items >= enough || self.plain_bytes >= MERGE_BYTES_MAX
+    }
+
+    /// Adds the next record if it may go into the same request.
+    pub(super) fn add(
+        &mut self,
+        entry: &wal::Entry,
+        codec: Codec,
+        fallback: Option<Merging>,
+    ) -> bool {
+        let Ok(next) = record::decode(&entry.record) else {
+            return false;
+        };
+        let first = self.first();
+        let merging = first.merging.or(fallback);
+        // A frame that can go as it is should: inflating it to merge costs more than a request,
+        // unless the operator asked for merging.
+        let ready = |stored: &Stored| codec != Codec::Identity && stored.frame.codec == codec;
+        let apart = merging.is_none() && (ready(first) || ready(&next));
+        let items_max = merging.map_or(0, |merging| merging.items_max);
+        let too_many = items_max > 0 && self.items + next.items > items_max;
+        let too_big = self.plain_bytes + next.frame.plain_length > MERGE_BYTES_MAX;
+        let alike = first.metadata == next.metadata && first.merging == next.merging;
+        if apart || too_many || too_big || !alike {
+            return false;
+        }
+        self.items += next.items;
+        self.plain_bytes += next.frame.plain_length;
+        self.entries.push((entry.position, next.items));
+        self.records.push(next);
+        true
+    }
+
+    /// The body in the destination's codec.
+    pub(super) async fn frame(&self, codec: Codec) -> Result<Frame, CodecError> {
+        if let [only] = self.records.as_slice()
+            && only.frame.codec == codec
+        {
+            return Ok(only.frame.clone());
+        }
+        Ok(compress(self.plain()?, codec).await)
+    }
+
+    /// The body without compression.
+    pub(super) fn plain(&self) -> Result<Bytes, CodecError> {
+        if let [only] = self.records.as_slice() {
+            return only.plain();
+        }
+        let bodies = self
+            .records
+            .iter()
+            .map(Stored::plain)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(protos::merge(bodies.iter()))
+    }
+
+    /// Cuts the first items off the body, and of what is left a piece of at most so many items; 0
+    /// is no bound.
+    pub(super) fn piece(
+        &self,
+        signal: Signal,
+        skip: u64,
+        items_max: u64,
+    ) -> Result<(Bytes, u64), CodecError> {
+        let mut body = self.plain()?;
+        if let Some(skip) = NonZeroU64::new(skip) {
+            let parts = protos::split_items(signal, &body, skip);
+            body = protos::merge(parts.iter().skip(1).map(|part| &part.body));
+        }
+        let left = self.items - skip;
+        match NonZeroU64::new(items_max) {
+            Some(bound) if bound.get() < left => {
+                let first = protos::split_items(signal, &body, bound).into_iter().next();
+                Ok(first.map_or((body, left), |part| (part.body, part.items)))
+            }
+            _ => Ok((body, left)),
+        }
+    }
+}
+
+/// A plain body in a codec.
+pub(super) async fn compress(plain: Bytes, codec: Codec) -> Frame {
+    let plain_length = plain.len() as u64;
+    let bytes = match codec {
+        Codec::Identity => plain,
+        codec if plain.len() < OFFLOAD_BYTES_MIN => codec.compress(&plain),
+        codec => {
+            let work = tokio::task::spawn_blocking(move || codec.compress(&plain));
+            match work.await {
+                Ok(bytes) => bytes,
+                // Compression does not panic and is never cancelled but when the process ends.
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        }
+    };
+    Frame {
+        codec,
+        bytes,
+        plain_length,
+    }
+}

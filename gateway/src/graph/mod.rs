@@ -1,0 +1,28 @@
+//! The engine: it turns a configuration into running components and owns all that is between them.
+//!
+//! ```text
+//! text --parse--> blocks --plan--> nodes in dependency order --evaluate--> arguments
+//!      --build--> instances --swap--> running components, joined by ports
+//! ```
+//!
+//! A reload goes the same way beside the running graph, and only its last step has effects.
+
+mod component;
+mod definition;
+mod engine;
+mod export;
+mod fanout;
+mod health;
+mod node;
+mod plan;
+mod port;
+mod scope;
+mod supervise;
+
+pub use component::{Component, Site};
+pub use definition::{Definition, Stability};
+pub use engine::{Engine, NodeView, Reloaded, standard_library};
+pub use fanout::Fanout;
+pub use health::{Health, HealthReport, HealthState};
+pub use plan::Plan;
+pub use port::{ConsumerHandle, Port};

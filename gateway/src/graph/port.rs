@@ -1,0 +1,159 @@
+//! A component's input, as others see it: counted, spanned, tapped, once for all components.
+//!
+//! The port belongs to the component's name, not to its instance. A reload points it to a new
+//! instance while the components upstream keep the same handle, so they need not be touched.
+
+use std::{any::Any, fmt, sync::Arc};
+
+use arc_swap::ArcSwapOption;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
+use protos::Signal;
+use syntax::{Capsule, CapsuleValue, Value};
+use tokio::sync::broadcast;
+use tracing::Instrument;
+
+use crate::{
+    batch::{Batch, ConsumeFuture, Consumer, Refusal},
+    telemetry::Metrics,
+};
+
+/// Batches that a slow onlooker may be behind before it misses some.
+const TAP_CAPACITY: usize = 16;
+
+/// The way into a component.
+pub struct Port {
+    id: Arc<str>,
+    target: ArcSwapOption<Target>,
+    flow: Flow,
+    tap: broadcast::Sender<Batch>,
+}
+
+/// Sized, so that it can be swapped atomically.
+struct Target(Arc<dyn Consumer>);
+
+impl Port {
+    /// The port of the component of this name, leading nowhere yet.
+    pub(super) fn new(id: Arc<str>, metrics: &Metrics) -> Self {
+        let flow = Flow::new(&id, metrics);
+        let (tap, _) = broadcast::channel(TAP_CAPACITY);
+        Self {
+            id,
+            target: ArcSwapOption::empty(),
+            flow,
+            tap,
+        }
+    }
+
+    /// Leads to another instance from now on; batches under way stay where they are.
+    pub(super) fn lead_to(&self, consumer: Option<Arc<dyn Consumer>>) {
+        self.target
+            .store(consumer.map(|consumer| Arc::new(Target(consumer))));
+    }
+
+    /// Shows each batch that passes from now on; an onlooker who is too slow misses some, and
+    /// never holds the flow up.
+    pub fn tap(&self) -> broadcast::Receiver<Batch> {
+        self.tap.subscribe()
+    }
+
+    /// The name of the component behind it.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+}
+
+impl Consumer for Port {
+    fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
+        let span = tracing::debug_span!("consume", component = %self.id, signal = %batch.signal());
+        let taken = async move {
+            let target = self.target.load_full().ok_or_else(|| {
+                Refusal::unavailable("stopping", format!("{} is not running", self.id))
+            })?;
+            if self.tap.receiver_count() > 0 {
+                let _ = self.tap.send(batch.clone());
+            }
+            let (signal, items) = (batch.signal(), batch.items());
+            let result = target.0.consume(batch).await;
+            self.flow.count(signal, items, result.is_ok());
+            result
+        };
+        Box::pin(taken.instrument(span))
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Port({})", self.id)
+    }
+}
+
+/// The items that passed, by signal and by what became of them.
+struct Flow {
+    counters: [[Counter; 2]; Signal::ALL.len()],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FlowLabels {
+    component_id: String,
+    signal: &'static str,
+    outcome: &'static str,
+}
+
+impl Flow {
+    fn new(id: &str, metrics: &Metrics) -> Self {
+        let family: Family<FlowLabels, Counter> = metrics.family(
+            "corten_component_items",
+            "Items handed to a component, by what became of the hand-over",
+        );
+        let counter = |signal: Signal, outcome| {
+            let component_id = id.to_owned();
+            let labels = FlowLabels {
+                component_id,
+                signal: signal.as_str(),
+                outcome,
+            };
+            family.get_or_create(&labels).clone()
+        };
+        let of_signal = |signal| ["refused", "taken"].map(|outcome| counter(signal, outcome));
+        Self {
+            counters: Signal::ALL.map(of_signal),
+        }
+    }
+
+    fn count(&self, signal: Signal, items: u64, taken: bool) {
+        self.counters[signal as usize][usize::from(taken)].inc_by(items);
+    }
+}
+
+/// A port as a value of the language: `otelcol.exporter.otlp.default.input`.
+#[derive(Clone, Debug)]
+pub struct ConsumerHandle(pub Arc<Port>);
+
+impl PartialEq for ConsumerHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl CapsuleValue for ConsumerHandle {
+    fn type_name(&self) -> &'static str {
+        "otelcol.Consumer"
+    }
+
+    fn equals(&self, other: &dyn CapsuleValue) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl syntax::ToValue for ConsumerHandle {
+    fn to_value(&self) -> Value {
+        Value::Capsule(Capsule::new(Arc::new(self.clone())))
+    }
+}

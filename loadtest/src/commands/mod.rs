@@ -1,0 +1,41 @@
+//! One file for each subcommand: its arguments, and what it does with them.
+
+mod backend;
+mod demo;
+mod run;
+mod send;
+
+use clap::Parser;
+use loadtest::Error;
+
+/// Prove what an OTLP gateway does with what it acknowledged.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) enum Command {
+    /// Show the gateway being killed under load, and count what arrived.
+    Demo(demo::Arguments),
+    /// Play a scenario against any command that speaks OTLP, and count what arrived.
+    Run(run::Arguments),
+    /// Send OTLP.
+    Send(send::Arguments),
+    /// Stand in for OTLP backends, misbehaving on demand.
+    Backend(backend::Arguments),
+}
+
+impl Command {
+    /// Runs it; whether what was tested passed.
+    pub(crate) async fn run(self) -> Result<bool, Error> {
+        match self {
+            Self::Demo(arguments) => arguments.run().await,
+            Self::Run(arguments) => arguments.run().await,
+            Self::Send(arguments) => arguments.run().await,
+            Self::Backend(arguments) => arguments.run().await,
+        }
+    }
+}
+
+/// Writes a line to standard output.
+fn print(line: &str) -> Result<(), Error> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Error::new(format!("print: {error}")))
+}
