@@ -190,7 +190,11 @@ fn plain(message: grpc::Message, encoding: Option<HeaderValue>) -> Bytes {
     let name = encoding.as_ref().and_then(|value| value.to_str().ok());
     let codec = name.and_then(Codec::from_grpc_encoding);
     codec
-        .and_then(|codec| codec.decompress(&message.bytes, RESPONSE_BYTES_MAX as u64).ok())
+        .and_then(|codec| {
+            codec
+                .decompress(&message.bytes, RESPONSE_BYTES_MAX as u64)
+                .ok()
+        })
         .unwrap_or_default()
 }
 
