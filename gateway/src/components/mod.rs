@@ -22,6 +22,14 @@ pub static TABLE: &[Definition] = &[
         "otelcol.auth.headers",
         GenerallyAvailable,
     ),
+    Definition::component::<otelcol::exporter::otlp::Component>(
+        "otelcol.exporter.otlp",
+        GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::exporter::otlphttp::Component>(
+        "otelcol.exporter.otlphttp",
+        GenerallyAvailable,
+    ),
     Definition::component::<otelcol::processor::batch::Component>(
         "otelcol.processor.batch",
         GenerallyAvailable,
