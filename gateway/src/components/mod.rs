@@ -4,7 +4,10 @@ pub mod local;
 pub mod logging;
 pub mod otelcol;
 
-use crate::graph::{Definition, Stability::GenerallyAvailable};
+use crate::graph::{
+    Definition,
+    Stability::{Experimental, GenerallyAvailable},
+};
 
 /// Every component there is, by name.
 pub static TABLE: &[Definition] = &[
@@ -21,6 +24,10 @@ pub static TABLE: &[Definition] = &[
     Definition::component::<otelcol::auth::headers::Component>(
         "otelcol.auth.headers",
         GenerallyAvailable,
+    ),
+    Definition::component::<otelcol::exporter::debug::Component>(
+        "otelcol.exporter.debug",
+        Experimental,
     ),
     Definition::component::<otelcol::exporter::otlp::Component>(
         "otelcol.exporter.otlp",
