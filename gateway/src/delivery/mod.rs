@@ -15,6 +15,8 @@ mod record;
 mod request;
 mod sender;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use destination::{Destination, Request, SendFuture, Verdict};
 pub use intake::{Accepted, Intake};

@@ -322,10 +322,16 @@ impl Parser<'_> {
                 continue;
             }
             match self.kind() {
-                TokenKind::Terminator => self.expected("`,` before the end of the line"),
+                TokenKind::Terminator => {
+                    let span = self.token().span;
+                    self.error(
+                        span,
+                        format!("missing `,` at the end of the line, or {until}"),
+                    );
+                }
                 _ => self.expected(&format!("`,` or {until}")),
             }
-            // A line that looks like the start of a statement ends the list.
+            // What is left of the element is skipped; the next one is read as if all were well.
             self.lost = false;
             self.skip(|kind| matches!(kind, TokenKind::Comma | TokenKind::Terminator));
             if !self.eat(TokenKind::Comma) && !self.eat(TokenKind::Terminator) {
