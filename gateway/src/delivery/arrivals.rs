@@ -16,7 +16,10 @@ pub struct Arrivals {
 impl Arrivals {
     /// The account of the component that stands here.
     pub fn new(site: &Site) -> Self {
-        Self { component: site.id().clone(), services: site.services().clone() }
+        Self {
+            component: site.id().clone(),
+            services: site.services().clone(),
+        }
     }
 
     /// All items have arrived.

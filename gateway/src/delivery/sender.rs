@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Arrivals, Destination, QueueSettings, QueueSize, Request, Settings, Verdict, job::Context, lane::Lane,
-    record, request,
+    Arrivals, Destination, QueueSettings, QueueSize, Request, Settings, Verdict, job::Context,
+    lane::Lane, record, request,
 };
 use crate::{
     batch::{
