@@ -30,6 +30,10 @@ pub static TABLE: &[Definition] = &[
         "otelcol.processor.memory_limiter",
         GenerallyAvailable,
     ),
+    Definition::component::<otelcol::receiver::otlp::Component>(
+        "otelcol.receiver.otlp",
+        GenerallyAvailable,
+    ),
     Definition::component::<otelcol::storage::file::Component>(
         "otelcol.storage.file",
         GenerallyAvailable,

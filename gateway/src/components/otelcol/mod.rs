@@ -5,6 +5,7 @@ pub mod debug_metrics;
 pub mod handler;
 pub mod output;
 pub mod processor;
+pub mod receiver;
 pub mod storage;
 pub mod tls;
 

@@ -6,15 +6,17 @@ mod grpc;
 mod http;
 mod identity;
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
+use ::http::HeaderName;
 use tokio_util::sync::CancellationToken;
 
-use self::{admission::Admission, grpc::GrpcService, http::HttpService};
+use self::{admission::Admission, grpc::GrpcService, http::HttpService, identity::Identification};
+use super::super::Handler;
 use crate::{
     delivery::Intake,
     graph::{self, Site},
-    net::{Address, Server},
+    net::{Address, Listener, Listeners, Server},
 };
 
 pub use arguments::{Arguments, Cors, Grpc, Http, Keepalive, Tenant};
@@ -36,7 +38,7 @@ impl graph::Component for Component {
 
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
         let component = Self { arguments, site };
-        // Certificates, handlers and names are tried here, so that a bad one is found at the check.
+        // Certificates, handlers and names are tried here, so that a bad one changes nothing.
         component.grpc()?;
         component.http()?;
         Ok(component)
@@ -47,22 +49,112 @@ impl graph::Component for Component {
     }
 
     async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
-        let grpc = async {
-            let Some((address, server, service)) = self.grpc()? else { return Ok(()) };
-            let listener = self.site.services().listeners().open(&address).await?;
-            server.serve(listener, service, stop.clone()).await;
-            Ok(())
+        let listeners = self.site.services().listeners();
+        let grpc = open(listeners, self.grpc()?).await?;
+        let http = open(listeners, self.http()?).await?;
+        let serve_grpc = async {
+            if let Some((listener, server, service)) = grpc {
+                server
+                    .serve(listener, service.into_service(), stop.clone())
+                    .await;
+            }
         };
-        let http = async {
-            let Some((address, server, service)) = self.http()? else { return Ok(()) };
-            let listener = self.site.services().listeners().open(&address).await?;
-            server.serve(listener, service, stop.clone()).await;
-            Ok(())
+        let serve_http = async {
+            if let Some((listener, server, service)) = http {
+                server
+                    .serve(listener, service.into_service(), stop.clone())
+                    .await;
+            }
         };
-        // A server that cannot start takes the other one along: half a receiver looks healthy.
-        let (Ok(()) | Err(())) = Ok::<(), ()>(());
-        tokio::try_join!(grpc, http).map(|_: ((), ())| stop.is_cancelled()).and_then(|stopped| {
-            if stopped { Ok(()) } else { Ok(()) }
+        tokio::join!(serve_grpc, serve_http);
+        Ok(())
+    }
+}
+
+/// A server that is ready to listen.
+type Ready<S> = (Address, Server, S);
+
+async fn open<S>(
+    listeners: &Listeners,
+    ready: Option<Ready<S>>,
+) -> Result<Option<(Listener, Server, S)>, String> {
+    let Some((address, server, service)) = ready else {
+        return Ok(None);
+    };
+    Ok(Some((listeners.open(&address).await?, server, service)))
+}
+
+impl Component {
+    fn grpc(&self) -> Result<Option<Ready<GrpcService>>, String> {
+        let Some(grpc) = &self.arguments.grpc else {
+            return Ok(None);
+        };
+        let tls = grpc
+            .tls
+            .as_ref()
+            .map(|tls| tls.server(Grpc::VERSIONS))
+            .transpose();
+        let tls = tls.map_err(|error| format!("grpc: {error}"))?;
+        let server = Server {
+            limits: grpc.limits(),
+            versions: Grpc::VERSIONS,
+            tls,
+        };
+        let service = GrpcService {
+            admission: self.admission(),
+            identification: self.identification(grpc.auth.as_ref(), grpc.include_metadata)?,
+            message_max: grpc.message_max(),
+            plain_max: grpc.plain_max(),
+        };
+        Ok(Some((grpc.address()?, server, service)))
+    }
+
+    fn http(&self) -> Result<Option<Ready<HttpService>>, String> {
+        let Some(http) = &self.arguments.http else {
+            return Ok(None);
+        };
+        let tls = http
+            .tls
+            .as_ref()
+            .map(|tls| tls.server(Http::VERSIONS))
+            .transpose();
+        let tls = tls.map_err(|error| format!("http: {error}"))?;
+        let server = Server {
+            limits: http.limits(),
+            versions: Http::VERSIONS,
+            tls,
+        };
+        let identification = self.identification(http.auth.as_ref(), http.include_metadata)?;
+        let service = HttpService::new(http, self.admission(), identification)?;
+        Ok(Some((http.address()?, server, service)))
+    }
+
+    fn admission(&self) -> Admission {
+        Admission {
+            intake: Intake::new(&self.site),
+            outputs: self.arguments.output.outputs(),
+            memory: self.site.services().memory().clone(),
+        }
+    }
+
+    fn identification(
+        &self,
+        auth: Option<&Handler>,
+        include_metadata: bool,
+    ) -> Result<Identification, String> {
+        let auth = auth.map(Handler::server).transpose()?;
+        let tenant = match &self.arguments.tenant {
+            Some(Tenant { header }) => Some(
+                HeaderName::from_str(header)
+                    .map_err(|_| format!("tenant: {header:?} is not the name of a header"))?,
+            ),
+            // Where client metadata is declared trusted, so is its tenant.
+            None => include_metadata.then_some(identity::TENANT_HEADER),
+        };
+        Ok(Identification {
+            auth,
+            include_metadata,
+            tenant,
         })
     }
 }

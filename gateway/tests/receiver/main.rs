@@ -1,0 +1,11 @@
+//! `otelcol.receiver.otlp` on loopback: what clients send, what they hear, and what goes on.
+
+mod admission;
+mod bodies;
+mod clients;
+mod connections;
+mod gateway;
+mod grpc;
+mod http;
+mod identity;
+mod tls;
