@@ -16,6 +16,7 @@
 
 pub mod act;
 pub mod backend;
+pub mod bench;
 mod bitmap;
 pub mod client;
 mod compress;

@@ -42,6 +42,9 @@ pub struct Load {
     pub pace: Option<f64>,
     /// Items after which it ends by itself, over all lanes and rounded up to whole requests.
     pub limit: Option<u64>,
+    /// Requests to send over and over instead of making up numbered ones: for benchmarks, where
+    /// compressing would cost more than all else. The oracle learns nothing of them.
+    pub replay: Option<Arc<Vec<Prepared>>>,
     /// How refused and lost requests are sent again.
     pub retry: Retry,
 }
@@ -71,7 +74,7 @@ impl Default for Retry {
 counters! {
     /// What a load has done so far.
     Sent of Meter {
-        /// Requests made up, however often each was sent.
+        /// Requests begun, however often each was tried.
         requests,
         /// Items in them.
         items,
@@ -125,6 +128,7 @@ impl Load {
             in_flight: 1,
             pace: None,
             limit: None,
+            replay: None,
             retry: Retry::default(),
         }
     }
@@ -154,6 +158,8 @@ impl Load {
                 stream: oracle.open_stream(signal, self.target.tenant.as_deref()),
                 gauge: Arc::clone(gauge),
                 encoding: self.encoding,
+                replay: self.replay.clone(),
+                index,
                 retry: self.retry,
                 interval: self
                     .pace
@@ -183,6 +189,8 @@ struct Lane {
     stream: Stream,
     gauge: Arc<Gauge>,
     encoding: Encoding,
+    replay: Option<Arc<Vec<Prepared>>>,
+    index: usize,
     retry: Retry,
     interval: Option<Duration>,
     requests: Option<u64>,
@@ -190,6 +198,8 @@ struct Lane {
 
 impl Lane {
     async fn run(self, delay: Duration, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+        let replay = self.replay.as_deref().map_or(&[][..], Vec::as_slice);
+        let mut again = replay.iter().cycle().skip(self.index);
         let mut intended = Instant::now() + delay;
         let mut left = self.requests.unwrap_or(u64::MAX);
         while left > 0 && !*stop.borrow() {
@@ -201,33 +211,37 @@ impl Lane {
                     Ok(()) = stop.changed() => continue,
                 },
             }
-            self.send_one(intended).await?;
+            match again.next() {
+                Some(request) => self.deliver(request, None, intended).await,
+                None => {
+                    let (first, request) = self.prepare()?;
+                    self.deliver(&request, Some(first), intended).await;
+                }
+            }
             intended += self.interval.unwrap_or_default();
             left -= 1;
         }
         Ok(())
     }
 
-    async fn send_one(&self, intended: Instant) -> Result<(), Error> {
+    /// Makes up the next request.
+    fn prepare(&self) -> Result<(Number, Prepared), Error> {
         let profile = self.generator.profile();
-        let items = profile.items as u64;
-        let first = self.stream.claim(items);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let request = self.generator.request(first, now.as_nanos() as u64);
-        let request = Prepared::new(profile.signal, self.encoding, request)?;
+        let first = self.stream.claim(profile.items as u64);
+        let request = self.generator.request(first, now());
+        Ok((
+            first,
+            Prepared::new(profile.signal, self.encoding, request)?,
+        ))
+    }
+
+    /// Sends a request until it has an outcome, which the oracle learns if it is numbered.
+    async fn deliver(&self, request: &Prepared, first: Option<Number>, intended: Instant) {
+        let items = self.generator.profile().items as u64;
         let meter = &self.gauge.meter;
         meter.requests.add(1);
         meter.items.add(items);
         meter.bytes.add(request.len() as u64);
-        self.deliver(&request, first, items, intended).await;
-        Ok(())
-    }
-
-    /// Sends a request until it has an outcome.
-    async fn deliver(&self, request: &Prepared, first: Number, items: u64, intended: Instant) {
-        let meter = &self.gauge.meter;
         let deadline = Instant::now() + self.retry.give_up;
         let mut backoff = self.retry.initial;
         loop {
@@ -236,7 +250,9 @@ impl Lane {
                 Answer::Acked { rejected } => {
                     // Which items were rejected is not said, so that none of them is owed.
                     if rejected == 0 {
-                        self.stream.acknowledged(first, items);
+                        if let Some(first) = first {
+                            self.stream.acknowledged(first, items);
+                        }
                         self.gauge.latency.record(intended.elapsed());
                     }
                     meter.rejected.add(rejected);

@@ -246,7 +246,7 @@ pub(crate) fn intact(body: &[u8], item: &Item, place: Place, scratch: &mut Vec<u
     scratch.extend_from_slice(&body[item.record.clone()]);
     let start = slot.start - item.record.start;
     let zeroed = start..start + slot.len();
-    scratch[zeroed.clone()].fill(0);
+    scratch[zeroed].fill(0);
     let sum = checksum(scratch, item.context).to_be_bytes();
     match place {
         Place::Ids { .. } => body[slot] == sum,

@@ -87,11 +87,12 @@ struct Outage {
 }
 
 impl Stage {
-    /// Starts a backend for each destination, then the system that `prepare` makes the command
-    /// for, and waits until it is ready.
+    /// Starts a backend for each destination, which looks at what it gets as closely as `check`
+    /// says; then the system that `prepare` makes the command for, and waits until it is ready.
     pub async fn set(
         run: u32,
         destinations: &[Protocol],
+        check: Check,
         prepare: impl FnOnce(&Wiring) -> Result<(Command, Ready), Error>,
     ) -> Result<Self, Error> {
         let directory = tempfile::Builder::new()
@@ -106,7 +107,10 @@ impl Stage {
         let oracle = Oracle::new(run, &names);
         let mut backends = Vec::new();
         for protocol in destinations {
-            backends.push((*protocol, start_backend(&oracle, *protocol, &wiring).await?));
+            backends.push((
+                *protocol,
+                start_backend(&oracle, *protocol, check, &wiring).await?,
+            ));
         }
         let (command, ready) = prepare(&wiring)?;
         let mut system = Process::start(command)?;
@@ -132,6 +136,11 @@ impl Stage {
     /// Where everything is.
     pub fn wiring(&self) -> &Wiring {
         &self.wiring
+    }
+
+    /// What issues the numbers and judges the arrivals.
+    pub fn oracle(&self) -> &Arc<Oracle> {
+        &self.oracle
     }
 
     /// Where everything is, for people.
@@ -356,6 +365,7 @@ impl Outage {
 async fn start_backend(
     oracle: &Arc<Oracle>,
     protocol: Protocol,
+    check: Check,
     wiring: &Wiring,
 ) -> Result<Backend, Error> {
     let address = match protocol {
@@ -366,7 +376,7 @@ async fn start_backend(
     Backend::start(backend::Options {
         protocol,
         address,
-        check: Check::Verify,
+        check,
         destination,
     })
     .await

@@ -1,6 +1,8 @@
 //! The oracle must be able to fail: a proxy that acknowledges everything and passes on less, more
 //! or something else is caught.
 
+#![expect(clippy::unwrap_used, reason = "all of this file is test code")]
+
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -11,11 +13,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
 use loadtest::{
@@ -38,61 +40,66 @@ enum Crime {
     CutInHalf,
 }
 
+type Forward = Client<HttpConnector, Full<Bytes>>;
+
 /// Passes requests on to `backend`, and answers each with success whatever became of it.
 async fn proxy(backend: SocketAddr, crime: Crime) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let client: Forward = Client::builder(TokioExecutor::new()).build_http();
     let count = Arc::new(AtomicU64::new(0));
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let (client, count) = (client.clone(), Arc::clone(&count));
-            let service = service_fn(move |request: Request<Incoming>| {
-                let (client, count) = (client.clone(), Arc::clone(&count));
-                async move {
-                    let (mut head, body) = request.into_parts();
-                    let mut body = body.collect().await.unwrap().to_bytes().to_vec();
-                    let struck = count.fetch_add(1, Ordering::Relaxed) % 10 == 3;
-                    let crime = if struck { crime } else { Crime::None };
-                    let times = match crime {
-                        Crime::Drop => 0,
-                        Crime::Repeat => 2,
-                        _ => 1,
-                    };
-                    match crime {
-                        Crime::FlipBit => {
-                            let middle = body.len() / 2;
-                            body[middle] ^= 1;
-                        }
-                        Crime::CutInHalf => body.truncate(body.len() / 2),
-                        Crime::ChangeTenant => {
-                            head.headers
-                                .insert("x-scope-orgid", "blue".parse().unwrap());
-                        }
-                        _ => {}
-                    }
-                    let path = head.uri.path();
-                    head.uri = format!("http://{backend}{path}").parse().unwrap();
-                    head.headers.remove("content-length");
-                    for _ in 0..times {
-                        let body = Full::new(Bytes::from(body.clone()));
-                        let mut request = Request::new(body);
-                        *request.method_mut() = head.method.clone();
-                        *request.uri_mut() = head.uri.clone();
-                        *request.headers_mut() = head.headers.clone();
-                        drop(client.request(request).await);
-                    }
-                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
-                }
+            let service = service_fn(move |request| {
+                let struck = count.fetch_add(1, Ordering::Relaxed) % 10 == 3;
+                let crime = if struck { crime } else { Crime::None };
+                pass_on(client.clone(), backend, crime, request)
             });
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service),
-            );
+            let server = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
         }
     });
     address
+}
+
+async fn pass_on(
+    client: Forward,
+    backend: SocketAddr,
+    crime: Crime,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (mut head, body) = request.into_parts();
+    let mut body = body.collect().await.unwrap().to_bytes().to_vec();
+    let mut times = 1;
+    match crime {
+        Crime::None => {}
+        Crime::Drop => times = 0,
+        Crime::Repeat => times = 2,
+        Crime::FlipBit => {
+            let middle = body.len() / 2;
+            body[middle] ^= 1;
+        }
+        Crime::ChangeTenant => {
+            head.headers
+                .insert("x-scope-orgid", HeaderValue::from_static("blue"));
+        }
+        Crime::CutInHalf => body.truncate(body.len() / 2),
+    }
+    head.uri = format!("http://{backend}{}", head.uri.path())
+        .parse()
+        .unwrap();
+    head.headers.remove("content-length");
+    for _ in 0..times {
+        let body = Full::new(Bytes::from(body.clone()));
+        drop(
+            client
+                .request(Request::from_parts(head.clone(), body))
+                .await,
+        );
+    }
+    Ok(Response::new(Full::new(Bytes::new())))
 }
 
 async fn verdict_on(crime: Crime) -> Verdict {

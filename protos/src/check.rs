@@ -3,7 +3,8 @@
 //! It accepts exactly what the generated decoder accepts, because requests are merged without being
 //! decoded: one that the backend could not decode would take the whole merged batch with it. That
 //! includes encodings which no encoder writes (numbers longer than necessary, groups under unknown
-//! numbers, fields given twice) and the nesting limit of 100.
+//! numbers, fields given twice) and the nesting limit of 100. Only the budget refuses more. Lengths of
+//! ids, ranges of enums and times are the backends' to judge.
 //!
 //! The walk is a loop over a table: for each message type, what to do about each key. Attributes,
 //! to which most fields belong, have a shape that is recognised at once (`attribute.rs`).

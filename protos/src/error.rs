@@ -140,8 +140,8 @@ fn path(root: Name, body: &[u8], target: usize) -> String {
     let mut at = 0;
     while let Some((key, value)) = varint::read(window, at) {
         let end = value_end(window, value, (key & 7) as u8);
-        if end.is_some_and(|end| end <= target) {
-            at = end.unwrap_or(target);
+        if let Some(end) = end.filter(|end| *end <= target) {
+            at = end;
             continue;
         }
         let Some(field) = u32::try_from(key >> 3)

@@ -6,8 +6,8 @@
 //! integers are read as numbers and as texts, and written as texts; unknown names are passed over;
 //! `null` is absence.
 //!
-//! What one sender can read in two ways is refused: a name that is given twice, and two members of a
-//! group of which only one can be.
+//! What could be read in two ways is refused: a name that is given twice, and two members of a group of
+//! which only one can be.
 
 mod answer;
 mod error;

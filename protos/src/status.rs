@@ -58,7 +58,7 @@ impl Detail {
 
     /// The delay, if this is the detail that has one. A negative delay is none.
     pub fn delay(&self) -> Option<Duration> {
-        if self.type_url.rsplit('/').next() != RETRY_INFO.rsplit('/').next() {
+        if !self.is_retry_info() {
             return None;
         }
         let duration = crate::field::bytes(&self.value, 1)?;
@@ -68,6 +68,11 @@ impl Detail {
             u64::try_from(seconds).unwrap_or(0),
             u32::try_from(nanos).unwrap_or(0).min(999_999_999),
         ))
+    }
+
+    /// Whether its type is that of a delay, whatever comes before the slash.
+    pub(crate) fn is_retry_info(&self) -> bool {
+        self.type_url.rsplit('/').next() == RETRY_INFO.rsplit('/').next()
     }
 
     fn decode(message: &[u8]) -> Result<Self, WireError> {

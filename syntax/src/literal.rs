@@ -85,6 +85,15 @@ pub(crate) fn unquote(literal: &str) -> Result<String, &'static str> {
 
 /// Puts a text in double quotes, with escapes for what cannot stand there.
 pub(crate) fn quote(text: &str) -> String {
+    quote_unless(text, is_printable)
+}
+
+/// The same, with escapes for everything that is not ASCII.
+pub(crate) fn quote_ascii(text: &str) -> String {
+    quote_unless(text, |ch| ch.is_ascii() && is_printable(ch))
+}
+
+fn quote_unless(text: &str, printable: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for ch in text.chars() {
@@ -98,7 +107,7 @@ pub(crate) fn quote(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\u{0b}' => out.push_str("\\v"),
-            ch if is_printable(ch) => out.push(ch),
+            ch if printable(ch) => out.push(ch),
             // Writing to a string cannot fail.
             ch if (ch as u32) < 0x20 || ch as u32 == 0x7f => {
                 let _ = write!(out, "\\x{:02x}", ch as u32);

@@ -1,6 +1,12 @@
 //! The standard library: what every expression can use.
 
 mod array;
+mod encoding;
+mod format;
+mod json;
+mod json_path;
+mod path;
+mod strings;
 
 use std::sync::Arc;
 
@@ -25,6 +31,26 @@ pub struct System;
 pub struct Library {
     names: Object,
 }
+
+/// Names from before there were namespaces, and what they stand for.
+const DEPRECATED: [(&str, (&str, &str)); 16] = [
+    ("env", ("sys", "env")),
+    ("nonsensitive", ("convert", "nonsensitive")),
+    ("concat", ("array", "concat")),
+    ("json_decode", ("encoding", "from_json")),
+    ("yaml_decode", ("encoding", "from_yaml")),
+    ("base64_decode", ("encoding", "from_base64")),
+    ("format", ("string", "format")),
+    ("join", ("string", "join")),
+    ("replace", ("string", "replace")),
+    ("split", ("string", "split")),
+    ("to_lower", ("string", "to_lower")),
+    ("to_upper", ("string", "to_upper")),
+    ("trim", ("string", "trim")),
+    ("trim_prefix", ("string", "trim_prefix")),
+    ("trim_suffix", ("string", "trim_suffix")),
+    ("trim_space", ("string", "trim_space")),
+];
 
 type Call = Result<Value, FunctionError>;
 
@@ -60,8 +86,33 @@ impl Library {
         names.insert("sys", namespace([("env", env)]));
         names.insert("convert", namespace([("nonsensitive", nonsensitive())]));
         names.insert("array", array::namespace());
+        names.insert("encoding", encoding::namespace());
+        names.insert("file", path::namespace());
+        names.insert("string", strings::namespace());
         names.insert("coalesce", Value::Function(array::coalesce()));
+        let json_path = Function::new("json_path", 2, json_path::json_path);
+        names.insert("json_path", Value::Function(json_path));
+        for (alias, (namespace, name)) in DEPRECATED {
+            let function = names
+                .get(namespace)
+                .and_then(|names| names.as_object()?.get(name).cloned());
+            names.insert(
+                alias,
+                function.expect("an alias is of a function that exists"),
+            );
+        }
         Self { names }
+    }
+
+    /// What stands in for a name that should no longer be used: `string.format` for `format`.
+    pub fn replacement(name: &str) -> Option<String> {
+        let found = DEPRECATED.iter().find(|(alias, _)| *alias == name);
+        found.map(|(_, (namespace, name))| format!("{namespace}.{name}"))
+    }
+
+    /// Whether a function may still change: Alloy has it behind a stability level.
+    pub fn is_experimental(full_name: &str) -> bool {
+        matches!(full_name, "array.combine_maps" | "array.group_by")
     }
 
     /// The value of a name.

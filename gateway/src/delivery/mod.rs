@@ -6,6 +6,7 @@
 //! log -> Lane (one for each destination, signal and tenant) -> merge -> Destination::send -> settle
 //! ```
 
+pub mod classify;
 mod destination;
 mod intake;
 mod job;
@@ -14,6 +15,8 @@ mod record;
 mod request;
 mod sender;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use destination::{Destination, Request, SendFuture, Verdict};
 pub use intake::{Accepted, Intake};

@@ -60,6 +60,21 @@ pub struct Site {
 }
 
 impl Site {
+    /// A place outside of any graph, for a test of what stands in one.
+    #[cfg(test)]
+    pub fn alone(id: &str, services: Services) -> Self {
+        let id: Arc<str> = id.into();
+        let port = Arc::new(Port::new(id.clone(), services.metrics()));
+        let (publisher, _) = Publisher::new();
+        Self {
+            id,
+            services,
+            port,
+            publisher,
+            health: HealthReport::new(),
+        }
+    }
+
     /// The component's name in the configuration: `otelcol.exporter.otlp.default`.
     pub fn id(&self) -> &Arc<str> {
         &self.id

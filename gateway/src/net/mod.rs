@@ -2,10 +2,16 @@
 //! common. Knows batches, and nothing of components.
 
 pub mod body;
+pub mod client;
+mod cookies;
 pub mod cors;
+pub mod dial;
 pub mod grpc;
+pub mod grpc_client;
 pub mod listener;
+pub mod peers;
 pub mod pings;
+pub mod proxy;
 pub mod server;
 pub mod tls;
 

@@ -1,9 +1,12 @@
 //! One file for each subcommand: its arguments, and what it does with them.
 
 mod backend;
+mod bench;
 mod demo;
+mod relay;
 mod run;
 mod send;
+mod tonic_server;
 
 use clap::Parser;
 use loadtest::Error;
@@ -20,6 +23,12 @@ pub(crate) enum Command {
     Send(send::Arguments),
     /// Stand in for OTLP backends, misbehaving on demand.
     Backend(backend::Arguments),
+    /// Measure gateways against each other and against a bare server.
+    Bench(bench::Arguments),
+    /// Pass OTLP on and answer when every backend has: the least that a gateway can do.
+    Relay(relay::Arguments),
+    /// Serve OTLP/gRPC with tonic and throw everything away: what receiving alone costs.
+    TonicServer(tonic_server::Arguments),
 }
 
 impl Command {
@@ -30,6 +39,9 @@ impl Command {
             Self::Run(arguments) => arguments.run().await,
             Self::Send(arguments) => arguments.run().await,
             Self::Backend(arguments) => arguments.run().await,
+            Self::Bench(arguments) => arguments.run().await,
+            Self::Relay(arguments) => arguments.run().await,
+            Self::TonicServer(arguments) => arguments.run().await,
         }
     }
 }

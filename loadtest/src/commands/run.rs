@@ -4,7 +4,7 @@ use std::{io::stdout, time::Duration};
 
 use clap::Args;
 use loadtest::{
-    Encoding, Error, Signal,
+    Check, Encoding, Error, Signal,
     act::Due,
     client::Protocol,
     process::Ready,
@@ -84,7 +84,8 @@ impl Arguments {
                 self.ready(wiring),
             ))
         };
-        let mut stage = Stage::set(self.seed as u32, &self.backends, prepare).await?;
+        let mut stage =
+            Stage::set(self.seed as u32, &self.backends, Check::Verify, prepare).await?;
         super::print(&stage.addresses())?;
         let report = self.scenario().play(&mut stage, &mut stdout()).await?;
         super::print(&format!("\n{report}"))?;

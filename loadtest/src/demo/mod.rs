@@ -9,7 +9,7 @@ mod config;
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use crate::{
-    Encoding, Error, Signal,
+    Check, Encoding, Error, Signal,
     act::{Act, Due},
     backend::Fault,
     client::Protocol,
@@ -83,7 +83,7 @@ impl Options {
 pub async fn run(options: &Options, progress: &mut (dyn Write + Send)) -> Result<Report, Error> {
     let destinations = [Protocol::Grpc, Protocol::Http];
     let prepare = |wiring: &Wiring| prepare(options, wiring);
-    let mut stage = Stage::set(options.seed as u32, &destinations, prepare).await?;
+    let mut stage = Stage::set(options.seed as u32, &destinations, Check::Verify, prepare).await?;
     let addresses = stage.addresses();
     say(progress, &format!("{addresses}\n"))?;
     let report = match scenario(options).play(&mut stage, progress).await {

@@ -69,3 +69,67 @@ impl Tally {
         Ok(self.counts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::size_of;
+
+    use proptest::prelude::*;
+
+    use crate::otlp::common::v1::any_value::Value;
+    use crate::otlp::common::v1::{AnyValue, KeyValue};
+    use crate::otlp::{ExportLogsServiceRequest, Message};
+    use crate::{Budget, Signal, arbitrary, check};
+
+    /// The bytes that a vector holds of the heap, and its elements by `inner`.
+    fn list<T>(list: &Vec<T>, inner: impl Fn(&T) -> usize) -> usize {
+        list.capacity() * size_of::<T>() + list.iter().map(inner).sum::<usize>()
+    }
+
+    fn value(value: &AnyValue) -> usize {
+        match &value.value {
+            Some(Value::StringValue(text)) => text.capacity(),
+            Some(Value::BytesValue(bytes)) => bytes.capacity(),
+            Some(Value::ArrayValue(values)) => list(&values.values, self::value),
+            Some(Value::KvlistValue(values)) => list(&values.values, attribute),
+            _ => 0,
+        }
+    }
+
+    fn attribute(attribute: &KeyValue) -> usize {
+        attribute.key.capacity() + attribute.value.as_ref().map_or(0, value)
+    }
+
+    /// The bytes that a decoded request holds of the heap.
+    fn held(request: &ExportLogsServiceRequest) -> usize {
+        list(&request.resource_logs, |logs| {
+            let resource = logs.resource.as_ref().map_or(0, |resource| {
+                list(&resource.attributes, attribute)
+                    + list(&resource.entity_refs, |entity| {
+                        list(&entity.id_keys, String::capacity)
+                            + list(&entity.description_keys, String::capacity)
+                    })
+            });
+            let scopes = list(&logs.scope_logs, |logs| {
+                let scope = logs.scope.as_ref();
+                scope.map_or(0, |scope| list(&scope.attributes, attribute))
+                    + list(&logs.log_records, |record| {
+                        record.body.as_ref().map_or(0, value) + list(&record.attributes, attribute)
+                    })
+            });
+            resource + scopes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_estimate_is_near_what_a_decoder_takes(request in arbitrary::logs()) {
+            let body = request.encode_to_vec();
+            let counts = check(Signal::Logs, &body, &Budget::UNLIMITED).unwrap();
+            let held = held(&ExportLogsServiceRequest::decode(&body[..]).unwrap()) as u64;
+            let estimate = counts.heap_estimate;
+            prop_assert!(held <= 2 * estimate, "holds {held}, estimated {estimate}");
+            prop_assert!(estimate <= 2 * held + body.len() as u64, "holds {held}, estimated {estimate}");
+        }
+    }
+}

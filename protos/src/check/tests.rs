@@ -259,6 +259,34 @@ fn elements_over_the_budget_are_refused_early() {
     assert!(error.reason().is_limit());
 }
 
+/// The attribute that is recognised at once, and the same one in forms that are not.
+#[test]
+fn attributes_weigh_the_same_on_every_path() {
+    let plain = record(&wrap(6, b"\x0a\x01k\x12\x03\x0a\x01v"));
+    let plain = check(Signal::Logs, &plain, &Budget::default()).unwrap();
+    assert_eq!((plain.items, plain.elements), (1, 5));
+    for other in [
+        &b"\x12\x03\x0a\x01v\x0a\x01k"[..],
+        b"\x0a\x81\x00k\x12\x03\x0a\x01v",
+        b"\x0a\x01k\x12\x83\x00\x0a\x01v",
+        b"\x0a\x01k\x12\x04\x0a\x81\x00v",
+        b"\x0a\x01k\x12\x03\x0a\x01v\x18\x00",
+        b"\x0a\x01k\x12\x05\x0a\x01v\x10\x01",
+    ] {
+        let body = record(&wrap(6, other));
+        let counts = check(Signal::Logs, &body, &Budget::default()).unwrap();
+        let heap = plain.heap_estimate + (other.len() - 8) as u64;
+        assert_eq!(
+            counts,
+            Counts {
+                heap_estimate: heap,
+                ..plain
+            },
+            "{other:x?}"
+        );
+    }
+}
+
 #[test]
 fn repeated_texts_and_numbers_weigh() {
     let keys = [0x1a, 0].repeat(1000);

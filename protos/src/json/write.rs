@@ -75,14 +75,10 @@ fn value(out: &mut String, run: &[(&Field, Value<'_>)]) -> bool {
         match run {
             [(_, Value::Bytes(content))] => object(out, name, content),
             // Encodings that follow each other are the merged message.
-            _ => object(
-                out,
-                name,
-                &run.iter()
-                    .flat_map(|(_, value)| bytes(*value))
-                    .copied()
-                    .collect::<Vec<u8>>(),
-            ),
+            _ => {
+                let contents: Vec<&[u8]> = run.iter().map(|(_, value)| bytes(*value)).collect();
+                object(out, name, &contents.concat());
+            }
         }
         return true;
     }
@@ -125,7 +121,6 @@ fn list<'a>(out: &mut String, field: &Field, values: impl Iterator<Item = Value<
             (kind, value) => scalar(out, kind, value),
         }
     };
-    let mut any = false;
     for value in values {
         match (field.kind.wire_type(), value) {
             (0, Value::Bytes(packed)) => {
@@ -133,24 +128,18 @@ fn list<'a>(out: &mut String, field: &Field, values: impl Iterator<Item = Value<
                 while let Some((number, end)) = varint::read(packed, at) {
                     element(Value::Varint(number));
                     at = end;
-                    any = true;
                 }
             }
             (1, Value::Bytes(packed)) => {
-                for number in packed
+                let numbers = packed
                     .chunks_exact(8)
-                    .filter_map(|number| number.first_chunk())
-                {
-                    element(Value::Fixed64(u64::from_le_bytes(*number)));
-                    any = true;
-                }
+                    .filter_map(|number| number.first_chunk());
+                numbers.for_each(|number| element(Value::Fixed64(u64::from_le_bytes(*number))));
             }
-            _ => {
-                element(value);
-                any = true;
-            }
+            _ => element(value),
         }
     }
+    let any = out.len() > empty;
     out.push(']');
     any
 }

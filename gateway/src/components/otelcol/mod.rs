@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod debug_metrics;
+pub mod exporter;
 pub mod handler;
 pub mod output;
 pub mod processor;

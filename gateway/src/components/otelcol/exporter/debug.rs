@@ -1,0 +1,268 @@
+//! Writes what arrives to the log or to a console, for a person to read.
+//!
+//! It shows and forgets: what it was given counts as delivered once it is written, and nothing waits
+//! in a queue. At `basic` verbosity the telemetry is counted without being decoded.
+
+mod detailed;
+mod metrics;
+mod normal;
+mod outputs;
+mod sampler;
+mod text;
+
+use std::sync::Arc;
+
+use protos::Signal;
+
+use self::{outputs::Outputs, sampler::Sampler};
+use super::super::DebugMetrics;
+use crate::{
+    batch::{Batch, ConsumeFuture, Consumer, Otlp, Payload, Refusal, Staged},
+    graph::{self, ConsumerHandle, Health, Site},
+    ledger::Outcome,
+};
+
+/// How much is shown, how often and where.
+#[derive(syntax::Arguments, Clone, Debug, PartialEq)]
+#[arguments(validate = Self::check)]
+pub struct Arguments {
+    /// Where to write when `use_internal_logger` is `false`: `stdout`, `stderr` or paths of files,
+    /// which are appended to. Only `stdout` when empty.
+    #[attr(default)]
+    pub output_paths: Vec<String>,
+    /// Messages of each kind that are written in each second, before sampling begins.
+    #[attr(default = 2)]
+    pub sampling_initial: u64,
+    /// After those, every how-many-eth message of the same second is written; 0 is none.
+    #[attr(default = 1)]
+    pub sampling_thereafter: u64,
+    /// Whether to write to Corten's own log, which names the component.
+    #[attr(default = true)]
+    pub use_internal_logger: bool,
+    /// `basic` counts, `normal` adds a line for each item, `detailed` adds all that is in them.
+    #[attr(default = "basic")]
+    pub verbosity: String,
+    /// Metrics of the exporter about itself.
+    #[block(default)]
+    pub debug_metrics: DebugMetrics,
+}
+
+/// What others can refer to.
+#[derive(syntax::Exports, Clone, Debug)]
+pub struct Exports {
+    /// Takes logs, metrics and traces.
+    #[attr]
+    pub input: ConsumerHandle,
+}
+
+/// A writer of what arrives.
+pub struct Component {
+    site: Site,
+    printer: Arc<Printer>,
+}
+
+impl graph::Component for Component {
+    type Arguments = Arguments;
+    type Exports = Exports;
+
+    fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
+        let outputs = match arguments.use_internal_logger {
+            true => None,
+            false => Some(Outputs::new(&arguments.output_paths)),
+        };
+        let printer = Arc::new(Printer {
+            component: site.id().clone(),
+            verbosity: arguments.level()?,
+            sampler: Sampler::new(arguments.sampling_initial, arguments.sampling_thereafter),
+            outputs,
+        });
+        Ok(Self { site, printer })
+    }
+
+    fn exports(&self) -> Exports {
+        Exports {
+            input: ConsumerHandle(self.site.input()),
+        }
+    }
+
+    fn consumer(self: &Arc<Self>) -> Option<Arc<dyn Consumer>> {
+        Some(self.clone())
+    }
+}
+
+impl Consumer for Component {
+    fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
+        Box::pin(async move {
+            let (signal, items) = (batch.signal(), batch.items());
+            let tenant = batch.context.tenant.clone();
+            let Payload::Otlp(otlp) = batch.payload;
+            let printer = self.printer.clone();
+            // Decoding takes its time, and a console may be slow to take what is written.
+            let printed = tokio::task::spawn_blocking(move || printer.print(&otlp)).await;
+            let printed =
+                printed.map_err(|error| Refusal::unavailable("interrupted", error.to_string()))?;
+            let outcome = match printed {
+                Ok(()) => Outcome::Delivered,
+                Err(message) => {
+                    self.site.report(Health::unhealthy(message));
+                    Outcome::Dropped("not_written")
+                }
+            };
+            let ledger = self.site.services().ledger();
+            ledger.count(self.site.id(), signal, &tenant, Outcome::Accepted, items);
+            ledger.count(self.site.id(), signal, &tenant, outcome, items);
+            Ok(Staged::nothing())
+        })
+    }
+}
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verbosity {
+    Basic,
+    Normal,
+    Detailed,
+}
+
+impl Arguments {
+    /// In any case of letters, as in Alloy.
+    fn level(&self) -> Result<Verbosity, String> {
+        match self.verbosity.to_ascii_lowercase().as_str() {
+            "basic" => Ok(Verbosity::Basic),
+            "normal" => Ok(Verbosity::Normal),
+            "detailed" => Ok(Verbosity::Detailed),
+            _ => Err(format!(
+                "must be \"basic\", \"normal\" or \"detailed\", and is {:?}",
+                self.verbosity
+            )),
+        }
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.use_internal_logger && !self.output_paths.is_empty() {
+            let reason = "can only be set with use_internal_logger = false";
+            return Err(("output_paths", reason.to_owned()));
+        }
+        self.level()
+            .map(|_| ())
+            .map_err(|reason| ("verbosity", reason))
+    }
+}
+
+/// What turns telemetry into text.
+struct Printer {
+    component: Arc<str>,
+    verbosity: Verbosity,
+    sampler: Sampler,
+    /// None for Corten's own log.
+    outputs: Option<Outputs>,
+}
+
+impl Printer {
+    fn print(&self, otlp: &Otlp) -> Result<(), String> {
+        let signal = otlp.signal();
+        let body = otlp.bytes().map_err(|error| error.to_string())?;
+        if self.sampler.allows(signal, false) {
+            self.summarise(&Summary::of(signal, otlp.items(), &body))?;
+        }
+        if self.verbosity == Verbosity::Basic || !self.sampler.allows(signal, true) {
+            return Ok(());
+        }
+        let text = match self.verbosity {
+            Verbosity::Detailed => detailed::text(signal, &body),
+            _ => normal::text(signal, &body),
+        };
+        let text = text.map_err(|error| format!("cannot decode what arrived: {error}"))?;
+        let text = text.trim_end_matches('\n');
+        match &self.outputs {
+            Some(outputs) => outputs.write(text),
+            None => {
+                tracing::info!(component_id = %self.component, "{text}");
+                Ok(())
+            }
+        }
+    }
+
+    fn summarise(&self, summary: &Summary) -> Result<(), String> {
+        let Summary {
+            signal,
+            resources,
+            metrics,
+            items,
+        } = *summary;
+        let id = &self.component;
+        let Some(outputs) = &self.outputs else {
+            match signal {
+                Signal::Logs => tracing::info!(
+                    component_id = %id, "resource logs" = resources, "log records" = items, "Logs"
+                ),
+                Signal::Metrics => tracing::info!(
+                    component_id = %id, "resource metrics" = resources, metrics,
+                    "data points" = items, "Metrics"
+                ),
+                Signal::Traces => tracing::info!(
+                    component_id = %id, "resource spans" = resources, spans = items, "Traces"
+                ),
+            }
+            return Ok(());
+        };
+        outputs.write(&summary.to_string())
+    }
+}
+
+/// What is counted of a request.
+struct Summary {
+    signal: Signal,
+    resources: u64,
+    metrics: u64,
+    items: u64,
+}
+
+impl Summary {
+    fn of(signal: Signal, items: u64, body: &[u8]) -> Self {
+        let (mut resources, mut metrics) = (0, 0);
+        for resource in protos::resources(body) {
+            resources += 1;
+            if signal == Signal::Metrics {
+                metrics += resource
+                    .scopes()
+                    .map(|scope| scope.entries().count() as u64)
+                    .sum::<u64>();
+            }
+        }
+        Self {
+            signal,
+            resources,
+            metrics,
+            items,
+        }
+    }
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            signal,
+            resources,
+            metrics,
+            items,
+        } = self;
+        match signal {
+            Signal::Logs => write!(
+                formatter,
+                "Logs\t{{\"resource logs\": {resources}, \"log records\": {items}}}"
+            ),
+            Signal::Metrics => write!(
+                formatter,
+                "Metrics\t{{\"resource metrics\": {resources}, \"metrics\": {metrics}, \
+                 \"data points\": {items}}}"
+            ),
+            Signal::Traces => {
+                write!(
+                    formatter,
+                    "Traces\t{{\"resource spans\": {resources}, \"spans\": {items}}}"
+                )
+            }
+        }
+    }
+}

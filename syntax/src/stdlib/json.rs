@@ -1,0 +1,136 @@
+//! JSON into values and back.
+
+use std::fmt::Write;
+
+use crate::value::{Number, Value};
+
+/// What numbers without a fraction become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Floats, as `from_json` has it.
+    Floats,
+    /// Whole numbers, as `json_path` has it.
+    Whole,
+}
+
+pub(super) fn parse(text: &str) -> Result<serde_json::Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))
+}
+
+/// The depth is limited by the parser.
+pub(super) fn to_value(json: &serde_json::Value, numbers: Numbers) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => match (numbers, number.as_i64()) {
+            (Numbers::Whole, Some(whole)) => whole.into(),
+            _ => number.as_f64().unwrap_or(f64::NAN).into(),
+        },
+        serde_json::Value::String(text) => text.as_str().into(),
+        serde_json::Value::Array(list) => {
+            Value::array(list.iter().map(|element| to_value(element, numbers)))
+        }
+        serde_json::Value::Object(fields) => Value::object(
+            fields
+                .iter()
+                .map(|(key, field)| (key, to_value(field, numbers))),
+        ),
+    }
+}
+
+/// Prints a value as Go's encoder does: keys sorted, and `<`, `>` and `&` escaped.
+pub(super) fn print(value: &Value, bytes_max: usize) -> Result<String, String> {
+    let mut out = String::new();
+    write(&mut out, value, bytes_max, 0)?;
+    Ok(out)
+}
+
+/// How deep a value may be nested. What comes from a source or from JSON is never deeper.
+const DEPTH_MAX: usize = 256;
+
+fn write(out: &mut String, value: &Value, bytes_max: usize, depth: usize) -> Result<(), String> {
+    if out.len() > bytes_max {
+        return Err("is too large as JSON (limit: text)".to_owned());
+    }
+    if depth > DEPTH_MAX {
+        return Err(format!(
+            "is nested too deeply (limit: nesting, {DEPTH_MAX})"
+        ));
+    }
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(Number::Float(value)) => float(out, *value)?,
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::String(text) => string(out, text),
+        Value::OptionalSecret(text) if !text.is_secret => string(out, text.expose()),
+        Value::Array(values) => {
+            out.push('[');
+            for (index, element) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write(out, element, bytes_max, depth + 1)?;
+            }
+            out.push(']');
+        }
+        other => match other.as_object() {
+            Some(object) => {
+                let mut fields: Vec<_> = object.iter().collect();
+                fields.sort_by_key(|(key, _)| *key);
+                out.push('{');
+                for (index, (key, element)) in fields.into_iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    string(out, key);
+                    out.push(':');
+                    write(out, element, bytes_max, depth + 1)?;
+                }
+                out.push('}');
+            }
+            None => return Err(format!("holds {}, which JSON cannot", other.describe())),
+        },
+    }
+    Ok(())
+}
+
+fn float(out: &mut String, value: f64) -> Result<(), String> {
+    if !value.is_finite() {
+        return Err(format!("holds {value}, which JSON cannot"));
+    }
+    let magnitude = value.abs();
+    // Go switches to an exponent where JavaScript does.
+    if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        let text = format!("{value:e}");
+        match text.split_once("e-") {
+            Some((digits, exponent)) => out.push_str(&format!("{digits}e-{exponent}")),
+            None => out.push_str(&text.replace('e', "e+")),
+        }
+    } else {
+        out.push_str(&value.to_string());
+    }
+    Ok(())
+}
+
+fn string(out: &mut String, text: &str) {
+    out.push('"');
+    for ch in text.chars() {
+        match ch {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "\\u{:04x}", ch as u32);
+            }
+            ch => out.push(ch),
+        }
+    }
+    out.push('"');
+}
