@@ -30,7 +30,8 @@ impl Answer {
     }
 }
 
-type Headers<'a> = &'a [(&'a str, &'a str)];
+/// Names and values.
+pub(crate) type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// Posts protobuf, unless a header says otherwise.
 pub(crate) async fn post(

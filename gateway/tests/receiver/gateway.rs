@@ -10,11 +10,11 @@ use std::{
 use corten::{
     batch::{Batch, ConsumeFuture, Consumer, MemoryBudget, Refusal, RefusalKind, Staged},
     components::otelcol::{
-        auth::{basic, bearer},
+        auth::{basic, bearer, headers},
         processor::{batch, memory_limiter},
         receiver::otlp,
     },
-    graph::{Component, ConsumerHandle, Definition, Engine, Site, Stability},
+    graph::{Component, ConsumerHandle, Definition, Engine, HealthState, Site, Stability},
     services::Services,
     telemetry::Logs,
 };
@@ -25,6 +25,7 @@ const STABLE: Stability = Stability::GenerallyAvailable;
 static TABLE: &[Definition] = &[
     Definition::component::<basic::Component>("otelcol.auth.basic", STABLE),
     Definition::component::<bearer::Component>("otelcol.auth.bearer", STABLE),
+    Definition::component::<headers::Component>("otelcol.auth.headers", STABLE),
     Definition::component::<batch::Component>("otelcol.processor.batch", STABLE),
     Definition::component::<memory_limiter::Component>("otelcol.processor.memory_limiter", STABLE),
     Definition::component::<otlp::Component>("otelcol.receiver.otlp", STABLE),
@@ -98,6 +99,20 @@ impl Gateway {
             .unwrap()
             .remove(self.name)
             .unwrap_or_default()
+    }
+
+    /// What is wrong with the receiver, as soon as something is.
+    pub(crate) async fn unhealthy(&self) -> String {
+        loop {
+            for node in self.engine.view().await {
+                if node.name == "otelcol.receiver.otlp"
+                    && node.health.state == HealthState::Unhealthy
+                {
+                    return node.health.message;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     pub(crate) async fn stop(&self) {

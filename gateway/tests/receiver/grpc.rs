@@ -13,7 +13,7 @@ use tonic_types::StatusExt;
 
 use crate::{
     bodies::request,
-    clients::{call, call_raw, code, exchange, method},
+    clients::{Headers, call, call_raw, code, exchange, method},
     gateway::{Gateway, Setup},
 };
 
@@ -156,7 +156,7 @@ async fn what_is_no_call_is_named() {
             bytes: Bytes::from_static(bytes),
         })
     };
-    let cases: [(&str, &[(&str, &str)], Bytes, Code, &str); 9] = [
+    let cases: [(&str, Headers<'_>, Bytes, Code, &str); 9] = [
         (
             "/x.Y/Z",
             &[],

@@ -7,7 +7,7 @@ use protos::{response::PartialSuccess, status::Status};
 
 use crate::{
     bodies::{JSON_LOGS, request},
-    clients::{post, send},
+    clients::{Headers, post, send},
     gateway::{Gateway, Setup},
 };
 
@@ -154,7 +154,7 @@ async fn what_is_no_request_is_named() {
     let gateway = Gateway::start("http_requests", Setup::default()).await;
     let logs = "/v1/logs";
     let protobuf = ("content-type", "application/x-protobuf");
-    let cases: [(Method, &str, &[(&str, &str)], u16); 9] = [
+    let cases: [(Method, &str, Headers<'_>, u16); 9] = [
         (Method::POST, "/v1/profiles", &[protobuf], 404),
         (Method::POST, "/", &[protobuf], 404),
         (Method::GET, logs, &[protobuf], 405),

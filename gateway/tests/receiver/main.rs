@@ -1,6 +1,9 @@
 //! `otelcol.receiver.otlp` on loopback: what clients send, what they hear, and what goes on.
 
+#![cfg(test)]
+
 mod admission;
+mod arguments;
 mod bodies;
 mod clients;
 mod connections;
