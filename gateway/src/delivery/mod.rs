@@ -6,6 +6,7 @@
 //! log -> Lane (one for each destination, signal and tenant) -> merge -> Destination::send -> settle
 //! ```
 
+mod arrivals;
 pub mod classify;
 mod destination;
 mod intake;
@@ -18,6 +19,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use arrivals::Arrivals;
 pub use destination::{Destination, Request, SendFuture, Verdict};
 pub use intake::{Accepted, Intake};
 pub use sender::Sender;

@@ -19,7 +19,7 @@ use super::super::DebugMetrics;
 use crate::{
     batch::{Batch, ConsumeFuture, Consumer, Otlp, Payload, Refusal, Staged},
     graph::{self, ConsumerHandle, Health, Site},
-    ledger::Outcome,
+    delivery::Arrivals,
 };
 
 /// How much is shown, how often and where.
@@ -101,16 +101,14 @@ impl Consumer for Component {
             let printed = tokio::task::spawn_blocking(move || printer.print(&otlp)).await;
             let printed =
                 printed.map_err(|error| Refusal::unavailable("interrupted", error.to_string()))?;
-            let outcome = match printed {
-                Ok(()) => Outcome::Delivered,
+            let arrivals = Arrivals::new(&self.site);
+            match printed {
+                Ok(()) => arrivals.delivered(signal, &tenant, items),
                 Err(message) => {
                     self.site.report(Health::unhealthy(message));
-                    Outcome::Dropped("not_written")
+                    arrivals.partly(signal, &tenant, items, items, "not_written");
                 }
-            };
-            let ledger = self.site.services().ledger();
-            ledger.count(self.site.id(), signal, &tenant, Outcome::Accepted, items);
-            ledger.count(self.site.id(), signal, &tenant, outcome, items);
+            }
             Ok(Staged::nothing())
         })
     }
