@@ -61,7 +61,8 @@ pub struct Call {
     pub message: Bytes,
     /// Headers of the caller's own.
     pub headers: HeaderMap,
-    /// How long it may take until the answer is here; the backend is told.
+    /// How long it may take until the answer is here; the backend is told. `Duration::MAX` is for
+    /// ever.
     pub timeout: Duration,
 }
 
@@ -155,7 +156,9 @@ impl Channel {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE_GRPC);
         headers.insert(grpc::ACCEPT_ENCODING, HeaderValue::from_static(CODECS));
-        headers.insert(grpc::TIMEOUT, timeout_header(call.timeout));
+        if call.timeout < Duration::MAX {
+            headers.insert(grpc::TIMEOUT, timeout_header(call.timeout));
+        }
         match call.codec.grpc_encoding() {
             Some("identity") => {}
             Some(name) => _ = headers.insert(grpc::ENCODING, HeaderValue::from_static(name)),
