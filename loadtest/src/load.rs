@@ -42,9 +42,9 @@ pub struct Load {
     pub pace: Option<f64>,
     /// Items after which it ends by itself, over all lanes and rounded up to whole requests.
     pub limit: Option<u64>,
-    /// How many requests each lane makes up beforehand, to send them over and over; none makes
-    /// each up when it is sent. For benchmarks, where compressing would cost more than all else.
-    pub replay: Option<usize>,
+    /// Requests to send over and over instead of making up numbered ones: for benchmarks, where
+    /// compressing would cost more than all else. The oracle learns nothing of them.
+    pub replay: Option<Arc<Vec<Prepared>>>,
     /// How refused and lost requests are sent again.
     pub retry: Retry,
 }
@@ -158,7 +158,8 @@ impl Load {
                 stream: oracle.open_stream(signal, self.target.tenant.as_deref()),
                 gauge: Arc::clone(gauge),
                 encoding: self.encoding,
-                replay: self.replay,
+                replay: self.replay.clone(),
+                index,
                 retry: self.retry,
                 interval: self
                     .pace
@@ -188,7 +189,8 @@ struct Lane {
     stream: Stream,
     gauge: Arc<Gauge>,
     encoding: Encoding,
-    replay: Option<usize>,
+    replay: Option<Arc<Vec<Prepared>>>,
+    index: usize,
     retry: Retry,
     interval: Option<Duration>,
     requests: Option<u64>,
@@ -196,9 +198,8 @@ struct Lane {
 
 impl Lane {
     async fn run(self, delay: Duration, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
-        let prepared = (0..self.replay.unwrap_or(0)).map(|_| self.prepare());
-        let prepared = prepared.collect::<Result<Vec<_>, Error>>()?;
-        let mut again = prepared.iter().cycle();
+        let replay = self.replay.as_deref().map_or(&[][..], Vec::as_slice);
+        let mut again = replay.iter().cycle().skip(self.index);
         let mut intended = Instant::now() + delay;
         let mut left = self.requests.unwrap_or(u64::MAX);
         while left > 0 && !*stop.borrow() {
@@ -211,10 +212,10 @@ impl Lane {
                 },
             }
             match again.next() {
-                Some((first, request)) => self.deliver(request, *first, intended).await,
+                Some(request) => self.deliver(request, None, intended).await,
                 None => {
                     let (first, request) = self.prepare()?;
-                    self.deliver(&request, first, intended).await;
+                    self.deliver(&request, Some(first), intended).await;
                 }
             }
             intended += self.interval.unwrap_or_default();
@@ -234,8 +235,8 @@ impl Lane {
         ))
     }
 
-    /// Sends a request until it has an outcome.
-    async fn deliver(&self, request: &Prepared, first: Number, intended: Instant) {
+    /// Sends a request until it has an outcome, which the oracle learns if it is numbered.
+    async fn deliver(&self, request: &Prepared, first: Option<Number>, intended: Instant) {
         let items = self.generator.profile().items as u64;
         let meter = &self.gauge.meter;
         meter.requests.add(1);
@@ -249,7 +250,9 @@ impl Lane {
                 Answer::Acked { rejected } => {
                     // Which items were rejected is not said, so that none of them is owed.
                     if rejected == 0 {
-                        self.stream.acknowledged(first, items);
+                        if let Some(first) = first {
+                            self.stream.acknowledged(first, items);
+                        }
                         self.gauge.latency.record(intended.elapsed());
                     }
                     meter.rejected.add(rejected);

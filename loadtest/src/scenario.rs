@@ -39,9 +39,20 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Plays it, telling `progress` a line each second. It is an error if it could not be played;
-    /// whether the system passed is in the report.
+    /// Plays it, telling `progress` a line each second. It is an error if it could not be played
+    /// or was interrupted (ctrl-c); whether the system passed is in the report.
     pub async fn play(
+        &self,
+        stage: &mut Stage,
+        progress: &mut (dyn Write + Send),
+    ) -> Result<Report, Error> {
+        tokio::select! {
+            report = self.play_on(stage, progress) => report,
+            _ = tokio::signal::ctrl_c() => Err(Error::new("interrupted")),
+        }
+    }
+
+    async fn play_on(
         &self,
         stage: &mut Stage,
         progress: &mut (dyn Write + Send),

@@ -110,7 +110,8 @@ impl<'a> Parser<'a> {
                 self.expected("the end of the line");
             }
             self.recover();
-            if !self.eat(TokenKind::Terminator) && self.kind() != until {
+            let ended = self.eat(TokenKind::Terminator) || self.starts_statement();
+            if !ended && self.kind() != until {
                 // A closing bracket of nothing.
                 self.take();
             }
@@ -228,21 +229,38 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Skips to the end of the statement: a line end, or a closing bracket that was opened before
-    /// the statement.
+    /// Skips to the end of the statement: a line end, a line that looks like the next statement, or
+    /// a closing bracket that was opened before the statement.
     fn recover(&mut self) {
-        self.lost = false;
-        self.skip(|kind| kind == TokenKind::Terminator);
+        let lost = std::mem::take(&mut self.lost);
+        self.skip(|parser| {
+            parser.kind() == TokenKind::Terminator || (lost && parser.starts_statement())
+        });
+    }
+
+    /// Whether a line begins here that can hardly be anything but a statement. A line that ends
+    /// with an operator has no terminator.
+    fn starts_statement(&self) -> bool {
+        let kind = |ahead: usize| self.tokens.get(ahead).map(|token| token.kind);
+        let named = match kind(1) {
+            Some(TokenKind::Assign | TokenKind::LeftCurly) => true,
+            Some(TokenKind::String) => kind(2) == Some(TokenKind::LeftCurly),
+            _ => false,
+        };
+        let start = self.token().span.start;
+        named
+            && kind(0) == Some(TokenKind::Ident)
+            && self.source.line_of(start) > self.source.line_of(self.behind)
     }
 
     /// Skips to a word outside of all brackets that open on the way, or to a bracket that closes
     /// one from before.
-    fn skip(&mut self, found: impl Fn(TokenKind) -> bool) {
+    fn skip(&mut self, found: impl Fn(&Self) -> bool) {
         let mut depth = 0usize;
         loop {
             match self.kind() {
                 TokenKind::End => return,
-                kind if depth == 0 && found(kind) => return,
+                _ if depth == 0 && found(self) => return,
                 TokenKind::LeftCurly | TokenKind::LeftBracket | TokenKind::LeftParen => depth += 1,
                 TokenKind::RightCurly | TokenKind::RightBracket | TokenKind::RightParen => {
                     if depth == 0 {

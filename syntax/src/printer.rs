@@ -4,9 +4,13 @@
 //! walk (what comes next) -> layout (comments, line ends, indents) -> columns (alignment) -> trim
 //! ```
 //!
-//! Alloy's formatter treats the inside of multi-line strings as layout: it realigns tabs there and
-//! cuts blanks off line ends, which changes the value. The strings to which that would happen, and
-//! only those, are kept as they are here. Nor are quoted keys escaped again and again.
+//! Alloy's formatter changes what some files mean, and there this one differs:
+//! - It treats the inside of strings as layout: it realigns tabs there and cuts blanks off line
+//!   ends. The strings to which that would happen, and only those, are kept as they are.
+//! - It escapes the escapes of quoted keys, again with each run. Keys are kept as they are.
+//! - It may carry a comment across a word, so that the rest of a statement ends up behind a `//` or
+//!   on a line of its own. Then the place of every word is taken from the source; and if that does
+//!   not help, the file is left as it is.
 
 mod columns;
 mod layout;
@@ -16,16 +20,36 @@ mod walk;
 use std::collections::HashSet;
 
 use crate::ast::{Body, Expr, File, Statement};
+use crate::lexer;
 use crate::parser;
 use crate::source::SourceFile;
-use crate::token::TokenKind;
+use crate::token::{Token, TokenKind};
 
 /// Prints a file. The tree must be one that was parsed without errors.
 pub fn print(file: &File) -> String {
+    for places in [Places::Guessed, Places::Exact] {
+        let printed = settled(file, places);
+        if says_the_same(&file.source, &SourceFile::new("", printed.as_str())) {
+            return printed;
+        }
+    }
+    file.source.text().to_owned()
+}
+
+/// How the printer knows where in the source a word is, to put comments in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Places {
+    /// As Alloy does: parentheses and names behind a dot are taken to follow the last word.
+    Guessed,
+    Exact,
+}
+
+/// Prints until no string changes by it.
+fn settled(file: &File, places: Places) -> String {
     let mut kept = HashSet::new();
     let strings = strings(&file.body);
     loop {
-        let mut text = render(file, &kept);
+        let mut text = render(file, &kept, places);
         text.push('\n');
         let changed = changed(&strings, &text);
         // A string that is kept cannot change any more, so this ends.
@@ -36,12 +60,48 @@ pub fn print(file: &File) -> String {
     }
 }
 
-fn render(file: &File, kept: &HashSet<u32>) -> String {
-    let laid_out = walk::file(file, kept);
+fn render(file: &File, kept: &HashSet<u32>, places: Places) -> String {
+    let laid_out = walk::file(file, kept, places);
     let aligned = columns::align(&laid_out);
     let trimmed = trim::trim(&aligned);
     // The marks around kept text are the only bytes that are not UTF-8, and they are gone.
     String::from_utf8_lossy(&trimmed).into_owned()
+}
+
+/// Whether what was printed parses, and has the same words and comments in the same order. Commas
+/// and line ends are the printer's to add.
+fn says_the_same(source: &SourceFile, printed: &SourceFile) -> bool {
+    let (_, errors) = parser::parse(printed);
+    let ((before, _), (after, _)) = (lexer::lex(source), lexer::lex(printed));
+    let comments = |lexed: &lexer::Lexed| {
+        let comments = lexed.comments.iter().flat_map(|group| &group.comments);
+        comments
+            .map(|comment| comment.text.clone())
+            .collect::<Vec<_>>()
+    };
+    !errors.has_errors()
+        && words(source, &before.tokens).eq(words(printed, &after.tokens))
+        && comments(&before) == comments(&after)
+}
+
+fn words<'a>(source: &'a SourceFile, tokens: &'a [Token]) -> impl Iterator<Item = &'a str> {
+    let spoken = |kind: TokenKind| {
+        !matches!(
+            kind,
+            TokenKind::Comma | TokenKind::Terminator | TokenKind::End
+        )
+    };
+    let word = move |pair: &'a [Token]| {
+        let text = source.slice(pair[0].span);
+        let next = pair.get(1).map(|next| next.kind);
+        match (pair[0].kind, next) {
+            // A key may get other quotes, and an empty label goes.
+            (TokenKind::String, Some(TokenKind::Assign)) => text.get(1..text.len() - 1),
+            (TokenKind::String, Some(TokenKind::LeftCurly)) if text.len() == 2 => None,
+            (kind, _) => Some(text).filter(|_| spoken(kind)),
+        }
+    };
+    (0..tokens.len()).filter_map(move |at| word(&tokens[at..tokens.len().min(at + 2)]))
 }
 
 /// The strings that printing changed, by where they start.

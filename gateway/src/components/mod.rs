@@ -4,52 +4,31 @@ pub mod local;
 pub mod logging;
 pub mod otelcol;
 
-use crate::graph::{
-    Definition,
-    Stability::{Experimental, GenerallyAvailable},
-};
+use crate::graph::{self, Definition, Stability};
 
 /// Every component there is, by name.
 pub static TABLE: &[Definition] = &[
-    Definition::component::<local::file::Component>("local.file", GenerallyAvailable),
-    Definition::block::<logging::Component>("logging", GenerallyAvailable),
-    Definition::component::<otelcol::auth::basic::Component>(
-        "otelcol.auth.basic",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::auth::bearer::Component>(
-        "otelcol.auth.bearer",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::auth::headers::Component>(
-        "otelcol.auth.headers",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::exporter::debug::Component>(
-        "otelcol.exporter.debug",
-        Experimental,
-    ),
-    Definition::component::<otelcol::exporter::otlp::Component>(
-        "otelcol.exporter.otlp",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::exporter::otlphttp::Component>(
-        "otelcol.exporter.otlphttp",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::processor::batch::Component>(
-        "otelcol.processor.batch",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::processor::memory_limiter::Component>(
-        "otelcol.processor.memory_limiter",
-        GenerallyAvailable,
-    ),
-    Definition::component::<otelcol::storage::file::Component>(
-        "otelcol.storage.file",
-        GenerallyAvailable,
-    ),
+    component::<local::file::Component>("local.file"),
+    block::<logging::Component>("logging"),
+    component::<otelcol::auth::basic::Component>("otelcol.auth.basic"),
+    component::<otelcol::auth::bearer::Component>("otelcol.auth.bearer"),
+    component::<otelcol::auth::headers::Component>("otelcol.auth.headers"),
+    component::<otelcol::exporter::debug::Component>("otelcol.exporter.debug"),
+    component::<otelcol::exporter::otlp::Component>("otelcol.exporter.otlp"),
+    component::<otelcol::exporter::otlphttp::Component>("otelcol.exporter.otlphttp"),
+    component::<otelcol::processor::batch::Component>("otelcol.processor.batch"),
+    component::<otelcol::processor::memory_limiter::Component>("otelcol.processor.memory_limiter"),
+    component::<otelcol::receiver::otlp::Component>("otelcol.receiver.otlp"),
+    component::<otelcol::storage::file::Component>("otelcol.storage.file"),
 ];
+
+const fn component<C: graph::Component>(name: &'static str) -> Definition {
+    Definition::component::<C>(name, Stability::GenerallyAvailable)
+}
+
+const fn block<C: graph::Component>(name: &'static str) -> Definition {
+    Definition::block::<C>(name, Stability::GenerallyAvailable)
+}
 
 #[cfg(test)]
 mod tests {

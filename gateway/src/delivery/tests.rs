@@ -326,8 +326,7 @@ async fn the_pause_that_a_backend_asks_for_is_kept() {
     let started = tokio::time::Instant::now();
     rig.run();
     rig.drained("").await;
-    let elapsed = started.elapsed();
-    assert!(elapsed >= wait && elapsed < wait + wait / 10, "{elapsed:?}");
+    assert!(started.elapsed() >= wait);
     assert_eq!(backend.attempts().len(), 2);
     rig.end().await;
 }
@@ -429,11 +428,7 @@ async fn data_is_given_up_only_when_the_operator_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn one_tenants_trouble_is_no_other_tenants() {
-    let wait = Duration::from_secs(3600);
-    let backend = Backend::answering([Verdict::Retry {
-        after: Some(wait),
-        message: String::new(),
-    }]);
+    let backend = Arc::new(Backend { refuses: "noisy", ..Backend::default() });
     let mut rig = Rig::new(&backend, settings());
     rig.run();
     rig.submit("noisy", logs([1]), 1).await.unwrap();

@@ -23,16 +23,16 @@ pub use system::{Kind, System};
 pub use table::{Cell, Table};
 
 use crate::{
-    Check, Encoding, Error, Signal, Usage,
-    client::{Protocol, Target},
-    generate::{Generator, Profile},
-    load::{Gauge, Load, Sent},
+    Check, Encoding, Error, Number, Signal, Usage,
+    client::{Prepared, Protocol, Target},
+    generate::{BODIES, Generator, Profile},
+    load::{Gauge, Load, Sent, now},
     scenario::say,
     stage::Stage,
 };
 
-/// Requests that a lane has ready when it sends compressed ones over and over.
-const REPLAY: usize = 8;
+/// Requests that are made up beforehand when compressed ones are sent over and over.
+const REPLAY: u64 = BODIES as u64;
 
 /// How long what was acknowledged may take to arrive after a load.
 const DRAIN: Duration = Duration::from_secs(60);
@@ -103,9 +103,20 @@ pub async fn run(options: &Options, progress: &mut (dyn Write + Send)) -> Result
         for items in &options.items {
             let generator = Arc::new(Generator::new(Profile::new(*signal, *items)));
             for encoding in &options.encodings {
+                let replay = match encoding {
+                    Encoding::Identity => None,
+                    other => Some(compress(&generator, *other)?),
+                };
+                let load = Load {
+                    encoding: *encoding,
+                    connections: options.connections,
+                    in_flight: options.in_flight,
+                    replay,
+                    ..Load::new(Target::new(Protocol::Grpc, ""))
+                };
                 for repeat in 1..=options.repeats {
                     for system in options.systems.iter().filter(|one| one.accepts(*encoding)) {
-                        let sample = measure(options, system, &generator, *encoding).await?;
+                        let sample = measure(options, system, &generator, &load).await?;
                         let cell = Cell {
                             signal: *signal,
                             items: *items,
@@ -125,12 +136,26 @@ pub async fn run(options: &Options, progress: &mut (dyn Write + Send)) -> Result
     Ok(table)
 }
 
+/// Distinct requests in an encoding, none of them known to an oracle.
+fn compress(generator: &Generator, encoding: Encoding) -> Result<Arc<Vec<Prepared>>, Error> {
+    let profile = generator.profile();
+    let requests = (0..REPLAY).map(|turn| {
+        let first = Number {
+            run: 1,
+            stream: 0,
+            sequence: turn * profile.items as u64,
+        };
+        Prepared::new(profile.signal, encoding, generator.request(first, now()))
+    });
+    Ok(Arc::new(requests.collect::<Result<_, _>>()?))
+}
+
 /// Measures one system once, in a life of its own.
 async fn measure(
     options: &Options,
     system: &System,
     generator: &Arc<Generator>,
-    encoding: Encoding,
+    load: &Load,
 ) -> Result<Sample, Error> {
     let destinations: &[Protocol] = if system.delivers() {
         &[Protocol::Grpc]
@@ -141,15 +166,16 @@ async fn measure(
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_nanos() as u32;
-    let prepare = |wiring: &_| system.prepare(wiring, encoding);
+    let prepare = |wiring: &_| system.prepare(wiring, load.encoding);
     let mut stage = Stage::set(run, destinations, Check::Skim, prepare).await?;
     let idle = stage.usage();
+    let address = stage.wiring().grpc.to_string();
     let load = Load {
-        encoding,
-        connections: options.connections,
-        in_flight: options.in_flight,
-        replay: (encoding != Encoding::Identity).then_some(REPLAY),
-        ..Load::new(Target::new(Protocol::Grpc, stage.wiring().grpc.to_string()))
+        target: Target {
+            address,
+            ..load.target.clone()
+        },
+        ..load.clone()
     };
 
     let warm_up = drive(&mut stage, &load, generator, options.duration / 5).await?;

@@ -119,6 +119,18 @@ impl Prepared {
             request.truncate(HEADROOM);
             request.extend_from_slice(&compressed);
         }
+        Self::frame(signal, encoding, request)
+    }
+
+    /// A body that is encoded already.
+    pub fn encoded(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<Self, Error> {
+        let mut request = Vec::with_capacity(HEADROOM + body.len());
+        request.resize(HEADROOM, 0);
+        request.extend_from_slice(body);
+        Self::frame(signal, encoding, request)
+    }
+
+    fn frame(signal: Signal, encoding: Encoding, mut request: Vec<u8>) -> Result<Self, Error> {
         let length = u32::try_from(request.len() - HEADROOM)
             .context(|| "frame a body of over 4 GiB".into())?;
         request[0] = u8::from(encoding != Encoding::Identity);

@@ -3,6 +3,7 @@
 mod backend;
 mod bench;
 mod demo;
+mod relay;
 mod run;
 mod send;
 mod tonic_server;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Backend(backend::Arguments),
     /// Measure gateways against each other and against a bare server.
     Bench(bench::Arguments),
+    /// Pass OTLP on and answer when every backend has: the least that a gateway can do.
+    Relay(relay::Arguments),
     /// Serve OTLP/gRPC with tonic and throw everything away: what receiving alone costs.
     TonicServer(tonic_server::Arguments),
 }
@@ -37,6 +40,7 @@ impl Command {
             Self::Send(arguments) => arguments.run().await,
             Self::Backend(arguments) => arguments.run().await,
             Self::Bench(arguments) => arguments.run().await,
+            Self::Relay(arguments) => arguments.run().await,
             Self::TonicServer(arguments) => arguments.run().await,
         }
     }

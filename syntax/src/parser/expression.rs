@@ -34,10 +34,10 @@ impl Parser<'_> {
         let mut left = self.power();
         loop {
             let operator = self.kind();
-            let Some(strength) = operator
+            let strength = operator
                 .precedence()
-                .filter(|strength| *strength >= weakest)
-            else {
+                .filter(|strength| *strength >= weakest);
+            let Some(strength) = strength.filter(|_| !self.lost) else {
                 return left;
             };
             let operator_span = self.take().span;
@@ -49,7 +49,7 @@ impl Parser<'_> {
     /// `^` binds from right to left, and more weakly than a sign before its left operand.
     fn power(&mut self) -> Tree {
         let left = self.unary();
-        if self.kind() != TokenKind::Pow || !self.enter() {
+        if self.lost || self.kind() != TokenKind::Pow || !self.enter() {
             return left;
         }
         let operator_span = self.take().span;
@@ -97,7 +97,7 @@ impl Parser<'_> {
 
     fn chain(&mut self) -> Tree {
         let mut tree = self.primary();
-        loop {
+        while !self.lost {
             tree = match self.kind() {
                 TokenKind::Dot => self.access(tree),
                 TokenKind::LeftBracket => self.index(tree),
@@ -105,10 +105,8 @@ impl Parser<'_> {
                 TokenKind::String | TokenKind::LeftCurly => self.block_as_value(tree),
                 _ => return tree,
             };
-            if self.lost {
-                return tree;
-            }
         }
+        tree
     }
 
     fn access(&mut self, tree: Tree) -> Tree {
@@ -333,7 +331,7 @@ impl Parser<'_> {
             }
             // What is left of the element is skipped; the next one is read as if all were well.
             self.lost = false;
-            self.skip(|kind| matches!(kind, TokenKind::Comma | TokenKind::Terminator));
+            self.skip(|parser| matches!(parser.kind(), TokenKind::Comma | TokenKind::Terminator));
             if !self.eat(TokenKind::Comma) && !self.eat(TokenKind::Terminator) {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::Places;
 use super::layout::{Layout, Space};
 use crate::ast::{Array, Block, Body, Call, Expr, File, ObjectField, ObjectLiteral, Statement};
 use crate::literal::quote;
@@ -13,14 +14,17 @@ struct Walk<'a> {
     layout: Layout<'a>,
     /// The strings inside of which nothing may change, by where they start.
     kept: &'a HashSet<u32>,
+    places: Places,
 }
 
-pub(super) fn file(file: &File, kept: &HashSet<u32>) -> Vec<u8> {
+pub(super) fn file(file: &File, kept: &HashSet<u32>, places: Places) -> Vec<u8> {
     let layout = Layout::new(&file.source, &file.comments);
+    let source = &file.source;
     let mut walk = Walk {
-        source: &file.source,
+        source,
         layout,
         kept,
+        places,
     };
     walk.statements(&file.body);
     walk.layout.finish()
@@ -108,7 +112,9 @@ impl Walk<'_> {
             Expr::Object(object) => self.object(object),
             Expr::Access(access) => {
                 self.expr(&access.value);
-                self.layout.sign(".").word(&access.name.text);
+                self.layout.sign(".");
+                self.guessed(access.name.span.start);
+                self.layout.word(&access.name.text);
             }
             Expr::Index(index) => {
                 self.expr(&index.value);
@@ -133,8 +139,10 @@ impl Walk<'_> {
                 self.expr(&binary.right);
             }
             Expr::Paren(paren) => {
+                self.guessed(paren.span.start);
                 self.layout.sign("(");
                 self.expr(&paren.inner);
+                self.guessed(paren.span.last());
                 self.layout.sign(")");
             }
             // Only a tree with errors has one; its source is the best that can be shown.
@@ -226,6 +234,7 @@ impl Walk<'_> {
 
     fn call(&mut self, call: &Call) {
         self.expr(&call.function);
+        self.guessed(call.open);
         self.layout.sign("(");
         let mut previous = call.open;
         for (index, argument) in call.arguments.iter().enumerate() {
@@ -243,10 +252,19 @@ impl Walk<'_> {
                 self.layout.space(Space::Unindent);
             }
         }
-        if !self.same_line(previous, call.close) {
+        // Alloy puts a comma into empty parentheses as well, and then cannot read it back.
+        if !call.arguments.is_empty() && !self.same_line(previous, call.close) {
             self.layout.sign(",").space(Space::Break);
         }
+        self.guessed(call.close);
         self.layout.sign(")");
+    }
+
+    /// Says where the next word is, where Alloy does not look.
+    fn guessed(&mut self, offset: u32) {
+        if self.places == Places::Exact {
+            self.layout.at(offset);
+        }
     }
 
     fn line(&self, offset: u32) -> u32 {

@@ -6,6 +6,7 @@ pub mod exporter;
 pub mod handler;
 pub mod output;
 pub mod processor;
+pub mod receiver;
 pub mod storage;
 pub mod tls;
 

@@ -192,7 +192,7 @@ impl Rule {
 impl ClientAuth for Setter {
     fn apply(&self, metadata: &Metadata, headers: &mut HeaderMap) -> Result<(), String> {
         for rule in &self.0 {
-            let there = headers.contains_key(&rule.name);
+            let there = headers.get(&rule.name).is_some_and(|value| !value.is_empty());
             match rule.action {
                 Action::Delete => {
                     headers.remove(&rule.name);
