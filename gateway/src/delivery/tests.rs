@@ -428,7 +428,10 @@ async fn data_is_given_up_only_when_the_operator_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn one_tenants_trouble_is_no_other_tenants() {
-    let backend = Arc::new(Backend { refuses: "noisy", ..Backend::default() });
+    let backend = Arc::new(Backend {
+        refuses: "noisy",
+        ..Backend::default()
+    });
     let mut rig = Rig::new(&backend, settings());
     rig.run();
     rig.submit("noisy", logs([1]), 1).await.unwrap();

@@ -220,6 +220,19 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_backend_that_is_not_there_is_named() {
+    let backend = Backend::start(ok).await;
+    let (address, exporter) = (backend.address, exporter(&backend, "", ""));
+    drop(backend);
+    let verdict = exporter.send(request(Signal::Logs, Codec::Gzip)).await;
+    assert_eq!(word(&verdict), "retry");
+    assert!(
+        message(&verdict).starts_with(&format!("cannot connect to {address}: ")),
+        "{verdict:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_slow_backend_costs_one_attempt() {
     let backend = Backend::slow(Duration::from_secs(30), ok).await;
     let exporter = exporter(&backend, "timeout = \"50ms\"", "");

@@ -192,7 +192,9 @@ impl Rule {
 impl ClientAuth for Setter {
     fn apply(&self, metadata: &Metadata, headers: &mut HeaderMap) -> Result<(), String> {
         for rule in &self.0 {
-            let there = headers.get(&rule.name).is_some_and(|value| !value.is_empty());
+            let there = headers
+                .get(&rule.name)
+                .is_some_and(|value| !value.is_empty());
             match rule.action {
                 Action::Delete => {
                     headers.remove(&rule.name);

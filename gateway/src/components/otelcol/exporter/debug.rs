@@ -225,14 +225,14 @@ impl Printer {
         let Some(outputs) = &self.outputs else {
             match signal {
                 Signal::Logs => tracing::info!(
-                    component_id = %id, "resource logs" = resources, "log records" = items, "Logs"
+                    component_id = %id, resource_logs = resources, log_records = items, "Logs"
                 ),
                 Signal::Metrics => tracing::info!(
-                    component_id = %id, "resource metrics" = resources, metrics,
-                    "data points" = items, "Metrics"
+                    component_id = %id, resource_metrics = resources, metrics,
+                    data_points = items, "Metrics"
                 ),
                 Signal::Traces => tracing::info!(
-                    component_id = %id, "resource spans" = resources, spans = items, "Traces"
+                    component_id = %id, resource_spans = resources, spans = items, "Traces"
                 ),
             }
             return Ok(());

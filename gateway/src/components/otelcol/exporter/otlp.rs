@@ -19,7 +19,7 @@ use crate::{
     graph::{self, ConsumerHandle, Site},
     net::{
         dial,
-        grpc_client::{Call, Channel},
+        grpc_client::{Call, Channel, Fault},
         peers::{self, Balancing, Pings},
         proxy::Proxy,
     },
@@ -246,8 +246,14 @@ impl Backend {
             headers,
             timeout: self.timeout,
         };
-        let result = self.channel.unary(call).await;
-        classify::grpc(result.as_deref())
+        match self.channel.unary(call).await {
+            Ok(message) => classify::grpc(Ok(&message)),
+            Err(Fault::Status(status)) => classify::grpc(Err(&status)),
+            Err(Fault::NoAnswer(fault)) => Verdict::Retry {
+                after: None,
+                message: fault.to_string(),
+            },
+        }
     }
 }
 

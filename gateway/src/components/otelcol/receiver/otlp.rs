@@ -54,12 +54,16 @@ impl graph::Component for Component {
         let http = open(listeners, self.http()?).await?;
         let serve_grpc = async {
             if let Some((listener, server, service)) = grpc {
-                server.serve(listener, service.into_service(), stop.clone()).await;
+                server
+                    .serve(listener, service.into_service(), stop.clone())
+                    .await;
             }
         };
         let serve_http = async {
             if let Some((listener, server, service)) = http {
-                server.serve(listener, service.into_service(), stop.clone()).await;
+                server
+                    .serve(listener, service.into_service(), stop.clone())
+                    .await;
             }
         };
         tokio::join!(serve_grpc, serve_http);
@@ -74,16 +78,28 @@ async fn open<S>(
     listeners: &Listeners,
     ready: Option<Ready<S>>,
 ) -> Result<Option<(Listener, Server, S)>, String> {
-    let Some((address, server, service)) = ready else { return Ok(None) };
+    let Some((address, server, service)) = ready else {
+        return Ok(None);
+    };
     Ok(Some((listeners.open(&address).await?, server, service)))
 }
 
 impl Component {
     fn grpc(&self) -> Result<Option<Ready<GrpcService>>, String> {
-        let Some(grpc) = &self.arguments.grpc else { return Ok(None) };
-        let tls = grpc.tls.as_ref().map(|tls| tls.server(Grpc::VERSIONS)).transpose();
+        let Some(grpc) = &self.arguments.grpc else {
+            return Ok(None);
+        };
+        let tls = grpc
+            .tls
+            .as_ref()
+            .map(|tls| tls.server(Grpc::VERSIONS))
+            .transpose();
         let tls = tls.map_err(|error| format!("grpc: {error}"))?;
-        let server = Server { limits: grpc.limits(), versions: Grpc::VERSIONS, tls };
+        let server = Server {
+            limits: grpc.limits(),
+            versions: Grpc::VERSIONS,
+            tls,
+        };
         let service = GrpcService {
             admission: self.admission(),
             identification: self.identification(grpc.auth.as_ref(), grpc.include_metadata)?,
@@ -94,10 +110,20 @@ impl Component {
     }
 
     fn http(&self) -> Result<Option<Ready<HttpService>>, String> {
-        let Some(http) = &self.arguments.http else { return Ok(None) };
-        let tls = http.tls.as_ref().map(|tls| tls.server(Http::VERSIONS)).transpose();
+        let Some(http) = &self.arguments.http else {
+            return Ok(None);
+        };
+        let tls = http
+            .tls
+            .as_ref()
+            .map(|tls| tls.server(Http::VERSIONS))
+            .transpose();
         let tls = tls.map_err(|error| format!("http: {error}"))?;
-        let server = Server { limits: http.limits(), versions: Http::VERSIONS, tls };
+        let server = Server {
+            limits: http.limits(),
+            versions: Http::VERSIONS,
+            tls,
+        };
         let identification = self.identification(http.auth.as_ref(), http.include_metadata)?;
         let service = HttpService::new(http, self.admission(), identification)?;
         Ok(Some((http.address()?, server, service)))
@@ -125,6 +151,10 @@ impl Component {
             // Where client metadata is declared trusted, so is its tenant.
             None => include_metadata.then_some(identity::TENANT_HEADER),
         };
-        Ok(Identification { auth, include_metadata, tenant })
+        Ok(Identification {
+            auth,
+            include_metadata,
+            tenant,
+        })
     }
 }

@@ -45,7 +45,10 @@ pub(super) struct Arrival {
 impl Admission {
     /// A share of the memory budget for a new request.
     pub(super) fn share(&self) -> Share {
-        Share { memory: self.memory.clone(), reservation: None }
+        Share {
+            memory: self.memory.clone(),
+            reservation: None,
+        }
     }
 
     /// Takes a request through the pipeline, and returns when it is durable.
@@ -61,14 +64,24 @@ impl Admission {
 impl Arrival {
     /// Makes a checked batch, or none of a request without items.
     fn into_batch(self) -> Result<Option<Batch>, Refusal> {
-        let Self { signal, sender, codec, body, is_json, plain_max, mut share } = self;
+        let Self {
+            signal,
+            sender,
+            codec,
+            body,
+            is_json,
+            plain_max,
+            mut share,
+        } = self;
         let codec = codec.recognise(&body);
         let inflated = codec
             .inflate(&body, plain_max, &mut |bytes| share.take(bytes))
             .map_err(|error| undo(&error))?;
         let mut plain = inflated.bytes;
         if is_json {
-            share.take(plain.len() as u64 * JSON_GROWTH).map_err(no_memory)?;
+            share
+                .take(plain.len() as u64 * JSON_GROWTH)
+                .map_err(no_memory)?;
             plain = json::to_protobuf(signal, &plain, &Budget::default())
                 .map_err(|error| Refusal::invalid("malformed", error.to_string()))?
                 .into();
@@ -85,19 +98,30 @@ impl Arrival {
         // Only the body as it came is stored, unless a reader could take a part for the whole.
         let as_it_came = codec != Codec::Identity && !is_json && inflated.members == 1;
         let otlp = if as_it_came {
-            let frame = Frame { codec, bytes: body, plain_length };
+            let frame = Frame {
+                codec,
+                bytes: body,
+                plain_length,
+            };
             Otlp::new(signal, counts.items, frame, Some(plain))
         } else {
             Otlp::plain(signal, counts.items, plain)
         };
-        let compressed = if as_it_came { otlp.frame().bytes.len() as u64 } else { 0 };
+        let compressed = if as_it_came {
+            otlp.frame().bytes.len() as u64
+        } else {
+            0
+        };
         let context = Context {
             tenant: sender.tenant,
             metadata: sender.metadata,
             merging: None,
             reservation: share.settle(plain_length + compressed),
         };
-        Ok(Some(Batch { context, payload: Payload::Otlp(otlp) }))
+        Ok(Some(Batch {
+            context,
+            payload: Payload::Otlp(otlp),
+        }))
     }
 }
 
@@ -154,5 +178,9 @@ fn undo(error: &CodecError) -> Refusal {
 }
 
 fn too_large(message: String) -> Refusal {
-    Refusal { kind: RefusalKind::TooLarge, reason: "too_large", message: message.into() }
+    Refusal {
+        kind: RefusalKind::TooLarge,
+        reason: "too_large",
+        message: message.into(),
+    }
 }

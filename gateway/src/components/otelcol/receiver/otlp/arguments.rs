@@ -232,13 +232,20 @@ fn clash(one: &str, other: &str) -> bool {
 impl Tenant {
     fn check(&self) -> Result<(), Wrong> {
         let name = HeaderName::from_str(&self.header).map(|_| ());
-        name.map_err(|_| ("header", format!("is not the name of a header: {:?}", self.header)))
+        name.map_err(|_| {
+            (
+                "header",
+                format!("is not the name of a header: {:?}", self.header),
+            )
+        })
     }
 }
 
 impl Grpc {
     fn check(&self) -> Result<(), Wrong> {
-        self.address().map(|_| ()).map_err(|error| ("endpoint", error))
+        self.address()
+            .map(|_| ())
+            .map_err(|error| ("endpoint", error))
     }
 
     /// Where to listen.
@@ -273,10 +280,14 @@ impl Grpc {
             age_grace: some(parameters.max_connection_age_grace),
             ping_interval: some(parameters.time),
             ping_timeout: parameters.timeout,
-            ping_policy: self.keepalive.enforcement_policy.as_ref().map(|policy| Policy {
-                min_time: policy.min_time,
-                permit_without_stream: policy.permit_without_stream,
-            }),
+            ping_policy: self
+                .keepalive
+                .enforcement_policy
+                .as_ref()
+                .map(|policy| Policy {
+                    min_time: policy.min_time,
+                    permit_without_stream: policy.permit_without_stream,
+                }),
             read_buffer: size(self.read_buffer_size),
             write_buffer: size(self.write_buffer_size),
             ..defaults
@@ -290,7 +301,8 @@ impl Grpc {
 impl Http {
     fn check(&self) -> Result<(), Wrong> {
         self.address().map_err(|error| ("endpoint", error))?;
-        self.codecs().map_err(|error| ("compression_algorithms", error))?;
+        self.codecs()
+            .map_err(|error| ("compression_algorithms", error))?;
         let paths = [
             ("logs_url_path", &self.logs_url_path),
             ("metrics_url_path", &self.metrics_url_path),
@@ -298,15 +310,24 @@ impl Http {
         ];
         for (name, path) in paths {
             if path.is_empty() || path.contains(['?', '#', ' ']) {
-                return Err((name, format!("is not a path such as \"/v1/logs\": {path:?}")));
+                return Err((
+                    name,
+                    format!("is not a path such as \"/v1/logs\": {path:?}"),
+                ));
             }
         }
         let same = |a: &String, b: &String| a.trim_start_matches('/') == b.trim_start_matches('/');
         if same(paths[0].1, paths[1].1) || same(paths[0].1, paths[2].1) {
-            return Err(("logs_url_path", "is the path of another signal too".to_owned()));
+            return Err((
+                "logs_url_path",
+                "is the path of another signal too".to_owned(),
+            ));
         }
         if same(paths[1].1, paths[2].1) {
-            return Err(("metrics_url_path", "is the path of another signal too".to_owned()));
+            return Err((
+                "metrics_url_path",
+                "is the path of another signal too".to_owned(),
+            ));
         }
         Ok(())
     }
@@ -361,8 +382,18 @@ impl Cors {
 
     /// The rules of the block.
     pub fn rules(&self) -> Result<CorsRules, String> {
-        let Self { allowed_origins, allowed_headers, exposed_headers, max_age } = self;
-        CorsRules::new(allowed_origins, allowed_headers, exposed_headers, (*max_age).into())
+        let Self {
+            allowed_origins,
+            allowed_headers,
+            exposed_headers,
+            max_age,
+        } = self;
+        CorsRules::new(
+            allowed_origins,
+            allowed_headers,
+            exposed_headers,
+            (*max_age).into(),
+        )
     }
 }
 

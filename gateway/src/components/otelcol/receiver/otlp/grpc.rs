@@ -70,7 +70,9 @@ impl GrpcService {
             Ok(None) => call.await,
             Ok(Some(timeout)) => match tokio::time::timeout(timeout, call).await {
                 Ok(result) => result,
-                Err(_) => Err(Status::deadline_exceeded("not durable before the call's deadline")),
+                Err(_) => Err(Status::deadline_exceeded(
+                    "not durable before the call's deadline",
+                )),
             },
             Err(error) => Err(grpc::invalid(&error.to_string())),
         };
@@ -78,7 +80,9 @@ impl GrpcService {
             Ok(accepted) => grpc::succeed(reply(accepted)),
             Err(status) => {
                 let mut response = grpc::refuse(status);
-                response.headers_mut().insert(grpc::ACCEPT_ENCODING, ENCODINGS);
+                response
+                    .headers_mut()
+                    .insert(grpc::ACCEPT_ENCODING, ENCODINGS);
                 response
             }
         }
@@ -90,7 +94,10 @@ impl GrpcService {
         headers: &HeaderMap,
         body: B,
     ) -> Result<Accepted, Status> {
-        let sender = self.identification.identify(headers).map_err(|refusal| status(&refusal))?;
+        let sender = self
+            .identification
+            .identify(headers)
+            .map_err(|refusal| status(&refusal))?;
         let encoding = encoding(headers)?;
         let mut share = self.admission.share();
         let message = {
@@ -103,9 +110,15 @@ impl GrpcService {
             grpc::Error::Missing | grpc::Error::Malformed(_) => grpc::invalid(&error.to_string()),
         })?;
         if compressed && encoding == Codec::Identity {
-            return Err(grpc::invalid("message is compressed, and grpc-encoding does not say how"));
+            return Err(grpc::invalid(
+                "message is compressed, and grpc-encoding does not say how",
+            ));
         }
-        let codec = if compressed { encoding } else { Codec::Identity };
+        let codec = if compressed {
+            encoding
+        } else {
+            Codec::Identity
+        };
         let arrival = Arrival {
             signal,
             sender,
@@ -115,15 +128,23 @@ impl GrpcService {
             plain_max: self.plain_max,
             share,
         };
-        self.admission.admit(arrival).await.map_err(|refusal| status(&refusal))
+        self.admission
+            .admit(arrival)
+            .await
+            .map_err(|refusal| status(&refusal))
     }
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
     let rest = content_type.strip_prefix(b"application/grpc");
     // With nothing behind it, or with protobuf named.
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b";") || rest.starts_with(b"+proto"))
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with(b";") || rest.starts_with(b"+proto")
+    })
 }
 
 fn signal_of(path: &str) -> Option<Signal> {
@@ -136,10 +157,18 @@ fn signal_of(path: &str) -> Option<Signal> {
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Codec, Status> {
-    let Some(value) = headers.get(grpc::ENCODING) else { return Ok(Codec::Identity) };
-    value.to_str().ok().and_then(Codec::from_grpc_encoding).ok_or_else(|| {
-        Status::unimplemented("grpc-encoding is not supported, grpc-accept-encoding says which are")
-    })
+    let Some(value) = headers.get(grpc::ENCODING) else {
+        return Ok(Codec::Identity);
+    };
+    value
+        .to_str()
+        .ok()
+        .and_then(Codec::from_grpc_encoding)
+        .ok_or_else(|| {
+            Status::unimplemented(
+                "grpc-encoding is not supported, grpc-accept-encoding says which are",
+            )
+        })
 }
 
 fn reply(accepted: Accepted) -> Bytes {
@@ -147,14 +176,20 @@ fn reply(accepted: Accepted) -> Bytes {
         return SUCCESS;
     }
     let partial = partial_success(accepted);
-    grpc::frame(&Message { compressed: false, bytes: partial.encode() })
+    grpc::frame(&Message {
+        compressed: false,
+        bytes: partial.encode(),
+    })
 }
 
 /// What a client is told of the items that were refused for good.
 pub(super) fn partial_success(accepted: Accepted) -> PartialSuccess {
     PartialSuccess {
         rejected: i64::try_from(accepted.rejected).unwrap_or(i64::MAX),
-        message: accepted.message.map(|text| grpc::shorten(&text).to_owned()).unwrap_or_default(),
+        message: accepted
+            .message
+            .map(|text| grpc::shorten(&text).to_owned())
+            .unwrap_or_default(),
     }
 }
 

@@ -68,7 +68,10 @@ impl HttpService {
     ) -> Result<Self, String> {
         let path = |text: &str| format!("/{}", text.trim_start_matches('/'));
         let codecs = http.codecs()?;
-        let named = http.compression_algorithms.iter().filter(|name| !name.is_empty());
+        let named = http
+            .compression_algorithms
+            .iter()
+            .filter(|name| !name.is_empty());
         let names: Vec<_> = named.map(String::as_str).collect();
         Ok(Self {
             admission,
@@ -81,7 +84,12 @@ impl HttpService {
             accept_encoding: HeaderValue::try_from(names.join(", "))
                 .map_err(|error| format!("http: compression_algorithms: {error}"))?,
             codecs,
-            cors: http.cors.as_ref().map(super::Cors::rules).transpose()?.unwrap_or_default(),
+            cors: http
+                .cors
+                .as_ref()
+                .map(super::Cors::rules)
+                .transpose()?
+                .unwrap_or_default(),
             body_max: http.body_max(),
             plain_max: http.plain_max(),
             read_timeout: Some(http.read_timeout).filter(|timeout| !timeout.is_zero()),
@@ -124,7 +132,9 @@ impl HttpService {
         };
         if head.method != Method::POST {
             let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed\n");
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            answer
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("POST"));
             return answer;
         }
         let Some(form) = Form::of(&head.headers) else {
@@ -134,7 +144,9 @@ impl HttpService {
         let Some(codec) = self.codec(&head.headers) else {
             let message = "content-encoding is not supported, accept-encoding says which are\n";
             let mut answer = plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
-            answer.headers_mut().insert(ACCEPT_ENCODING, self.accept_encoding.clone());
+            answer
+                .headers_mut()
+                .insert(ACCEPT_ENCODING, self.accept_encoding.clone());
             return answer;
         };
         match self.take(signal, form, codec, &head.headers, body).await {
@@ -156,22 +168,37 @@ impl HttpService {
         let body = {
             let mut pace = Pace::new(body, self.read_timeout);
             let mut admit = |bytes| share.take(bytes);
-            body::read(&mut pace, self.body_max, &mut admit).await.map_err(unread)?
+            body::read(&mut pace, self.body_max, &mut admit)
+                .await
+                .map_err(unread)?
         };
         let (is_json, plain_max) = (form == Form::Json, self.plain_max);
-        let arrival = Arrival { signal, sender, codec, body, is_json, plain_max, share };
+        let arrival = Arrival {
+            signal,
+            sender,
+            codec,
+            body,
+            is_json,
+            plain_max,
+            share,
+        };
         let admitted = self.admission.admit(arrival);
         let accepted = match self.write_timeout {
             None => admitted.await?,
-            Some(timeout) => tokio::time::timeout(timeout, admitted).await.map_err(|_| {
-                Refusal::unavailable("timeout", "not durable before the server's write_timeout")
-            })??,
+            Some(timeout) => tokio::time::timeout(timeout, admitted)
+                .await
+                .map_err(|_| {
+                    Refusal::unavailable("timeout", "not durable before the server's write_timeout")
+                })??,
         };
         let partial = partial_success(accepted);
-        Ok(form.answer(StatusCode::OK, match form {
-            Form::Protobuf => partial.encode(),
-            Form::Json => partial.encode_json(signal).into(),
-        }))
+        Ok(form.answer(
+            StatusCode::OK,
+            match form {
+                Form::Protobuf => partial.encode(),
+                Form::Json => partial.encode_json(signal).into(),
+            },
+        ))
     }
 
     fn codec(&self, headers: &HeaderMap) -> Option<Codec> {
@@ -187,29 +214,32 @@ impl HttpService {
     /// A refusal in OTLP/HTTP's words: a status whose body says the same in the request's form.
     fn refuse(&self, form: Form, refusal: &Refusal) -> Answer {
         let (http, code, delay) = match refusal.kind {
-            RefusalKind::Unavailable { retry_after } => {
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, Some(retry_after))
-            }
-            RefusalKind::Throttled { retry_after } => {
-                (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted, Some(retry_after))
-            }
+            RefusalKind::Unavailable { retry_after } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::Unavailable,
+                Some(retry_after),
+            ),
+            RefusalKind::Throttled { retry_after } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                Code::ResourceExhausted,
+                Some(retry_after),
+            ),
             RefusalKind::Invalid => (StatusCode::BAD_REQUEST, Code::InvalidArgument, None),
-            RefusalKind::TooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, None)
-            }
-            RefusalKind::Unauthenticated => {
-                (StatusCode::UNAUTHORIZED, Code::Unauthenticated, None)
-            }
+            RefusalKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, None),
+            RefusalKind::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, None),
             RefusalKind::Denied => (StatusCode::FORBIDDEN, Code::PermissionDenied, None),
         };
         let mut status = Status::new(code as i32, shorten(&refusal.message));
         if let Some(delay) = delay {
             status = status.retry_after(delay);
         }
-        let mut answer = form.answer(http, match form {
-            Form::Protobuf => status.encode(),
-            Form::Json => status.encode_json().into(),
-        });
+        let mut answer = form.answer(
+            http,
+            match form {
+                Form::Protobuf => status.encode(),
+                Form::Json => status.encode_json().into(),
+            },
+        );
         let headers = answer.headers_mut();
         if let Some(delay) = delay {
             // Whole seconds, and never 0: "at once" is what an overloaded server does not want.

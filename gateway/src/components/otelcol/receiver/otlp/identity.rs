@@ -41,20 +41,30 @@ impl Identification {
         } else if let Some(name) = name {
             pairs.push((name.as_str().to_owned(), tenant.as_str().to_owned()));
         }
-        Ok(Sender { tenant, metadata: Metadata::new(pairs) })
+        Ok(Sender {
+            tenant,
+            metadata: Metadata::new(pairs),
+        })
     }
 
     /// The tenant, and the header that named it.
     fn tenant(&self, headers: &HeaderMap) -> Result<(Tenant, Option<&HeaderName>), Refusal> {
-        let Some(name) = &self.tenant else { return Ok((Tenant::default(), None)) };
+        let Some(name) = &self.tenant else {
+            return Ok((Tenant::default(), None));
+        };
         let mut values = headers.get_all(name).iter();
-        let Some(value) = values.next() else { return Ok((Tenant::default(), None)) };
+        let Some(value) = values.next() else {
+            return Ok((Tenant::default(), None));
+        };
         if values.next().is_some() {
             let message = format!("header {name} is there more than once");
             return Err(Refusal::invalid("tenant", message));
         }
         let text = value.to_str().map_err(|_| {
-            Refusal::invalid("tenant", format!("header {name} has characters beyond ASCII"))
+            Refusal::invalid(
+                "tenant",
+                format!("header {name} has characters beyond ASCII"),
+            )
         })?;
         let tenant = Tenant::new(text)
             .map_err(|error| Refusal::invalid("tenant", format!("header {name}: {error}")))?;
@@ -64,7 +74,10 @@ impl Identification {
 
 impl std::fmt::Debug for Identification {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Identification").field("tenant", &self.tenant).finish()
+        formatter
+            .debug_struct("Identification")
+            .field("tenant", &self.tenant)
+            .finish()
     }
 }
 
@@ -73,14 +86,18 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let pairs = pairs.iter().map(|(name, value)| {
-            (HeaderName::from_static(name), value.parse().unwrap())
-        });
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         pairs.collect()
     }
 
     fn of(include_metadata: bool, tenant: Option<HeaderName>) -> Identification {
-        Identification { auth: None, include_metadata, tenant }
+        Identification {
+            auth: None,
+            include_metadata,
+            tenant,
+        }
     }
 
     #[test]
@@ -89,18 +106,26 @@ mod tests {
         assert_eq!(of(false, None).identify(&sent), Ok(Sender::default()));
         let sender = of(true, Some(TENANT_HEADER)).identify(&sent).unwrap();
         assert_eq!(sender.tenant.as_str(), "a");
-        assert_eq!(sender.metadata.values("X-Tenant").collect::<Vec<_>>(), ["b"]);
+        assert_eq!(
+            sender.metadata.values("X-Tenant").collect::<Vec<_>>(),
+            ["b"]
+        );
         let own = HeaderName::from_static("x-tenant");
         let sender = of(false, Some(own)).identify(&sent).unwrap();
         assert_eq!(sender.tenant.as_str(), "b");
-        assert_eq!(sender.metadata.iter().collect::<Vec<_>>(), [("x-tenant", "b")]);
+        assert_eq!(
+            sender.metadata.iter().collect::<Vec<_>>(),
+            [("x-tenant", "b")]
+        );
     }
 
     #[test]
     fn bad_names_are_refused() {
         let rule = of(false, Some(TENANT_HEADER));
         for value in ["a|b", "..", "a/b", &"x".repeat(151)] {
-            let refusal = rule.identify(&headers(&[("x-scope-orgid", value)])).unwrap_err();
+            let refusal = rule
+                .identify(&headers(&[("x-scope-orgid", value)]))
+                .unwrap_err();
             assert_eq!((refusal.reason, refusal.is_retryable()), ("tenant", false));
         }
         let mut twice = headers(&[("x-scope-orgid", "a")]);
