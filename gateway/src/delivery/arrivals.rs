@@ -8,14 +8,14 @@ use crate::{batch::Tenant, graph::Site, ledger::Outcome, services::Services};
 
 /// Counts what a destination takes while its client waits.
 #[derive(Clone, Debug)]
-pub struct Arrivals {
+pub(super) struct Arrivals {
     component: Arc<str>,
     services: Services,
 }
 
 impl Arrivals {
     /// The account of the component that stands here.
-    pub fn new(site: &Site) -> Self {
+    pub(super) fn new(site: &Site) -> Self {
         Self {
             component: site.id().clone(),
             services: site.services().clone(),
@@ -23,12 +23,12 @@ impl Arrivals {
     }
 
     /// All items have arrived.
-    pub fn delivered(&self, signal: Signal, tenant: &Tenant, items: u64) {
+    pub(super) fn delivered(&self, signal: Signal, tenant: &Tenant, items: u64) {
         self.partly(signal, tenant, items, 0, "");
     }
 
     /// Some of the items were dropped, and the others have arrived.
-    pub fn partly(
+    pub(super) fn partly(
         &self,
         signal: Signal,
         tenant: &Tenant,

@@ -8,12 +8,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use protos::{Signal, response::PartialSuccess, status};
 use tonic::Code;
 
 use super::Verdict;
-use crate::net::client::Answer;
 
 /// The longest that a backend can send us away for. Whoever says a year means "not now".
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
@@ -72,17 +71,16 @@ pub fn grpc(result: Result<&[u8], &tonic::Status>) -> Verdict {
 }
 
 /// The verdict on the answer to an OTLP request over HTTP.
-pub fn http(signal: Signal, answer: &Answer) -> Verdict {
-    let status = answer.status;
+pub fn http(signal: Signal, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Verdict {
     if status.is_success() {
-        return http_success(signal, answer);
+        return http_success(signal, headers, body);
     }
-    let words = http_words(answer);
+    let words = http_words(headers, body);
     let message = match words.as_str() {
         "" => format!("HTTP status {status}"),
         words => format!("HTTP status {status}: {words}"),
     };
-    let after = retry_after(&answer.headers, SystemTime::now());
+    let after = retry_after(headers, SystemTime::now());
     match status.as_u16() {
         413 => Verdict::TooLarge { message },
         400 if is_size(&words) => Verdict::TooLarge { message },
@@ -102,16 +100,16 @@ pub fn http(signal: Signal, answer: &Answer) -> Verdict {
     }
 }
 
-fn http_success(signal: Signal, answer: &Answer) -> Verdict {
-    let content_type = content_type(&answer.headers);
+fn http_success(signal: Signal, headers: &HeaderMap, body: &[u8]) -> Verdict {
+    let content_type = content_type(headers);
     if content_type.starts_with("text/html") {
         // A login page or a portal answers 200 to everything and keeps nothing.
         let message = "the endpoint answered with a web page, so it is no OTLP server".to_owned();
         return Verdict::Pause { message };
     }
     let partial = match content_type {
-        "application/x-protobuf" => PartialSuccess::decode(&answer.body).ok(),
-        "application/json" => PartialSuccess::decode_json(signal, &answer.body).ok(),
+        "application/x-protobuf" => PartialSuccess::decode(body).ok(),
+        "application/json" => PartialSuccess::decode_json(signal, body).ok(),
         _ => None,
     };
     success(partial.unwrap_or_default())
@@ -131,16 +129,16 @@ fn success(partial: PartialSuccess) -> Verdict {
 }
 
 /// What an HTTP answer says in its body: a `Status`, or text.
-fn http_words(answer: &Answer) -> String {
-    let said = match content_type(&answer.headers) {
-        "application/x-protobuf" => status::Status::decode(&answer.body).ok(),
-        "application/json" => status::Status::decode_json(&answer.body).ok(),
+fn http_words(headers: &HeaderMap, body: &[u8]) -> String {
+    let said = match content_type(headers) {
+        "application/x-protobuf" => status::Status::decode(body).ok(),
+        "application/json" => status::Status::decode_json(body).ok(),
         _ => None,
     };
     match said {
         Some(status) if !status.message.is_empty() => words(&status.message),
         _ => words(&String::from_utf8_lossy(
-            &answer.body[..answer.body.len().min(4 * WORDS_MAX)],
+            &body[..body.len().min(4 * WORDS_MAX)],
         )),
     }
 }
@@ -197,7 +195,6 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::StatusCode;
 
     use super::*;
 
@@ -287,14 +284,16 @@ mod tests {
         }
     }
 
-    fn answer(status: u16, content_type: &str, body: impl Into<Bytes>) -> Answer {
+    /// The verdict on an answer about traces.
+    fn on(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Verdict {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers,
-            body: body.into(),
-        }
+        http(
+            Signal::Traces,
+            StatusCode::from_u16(status).unwrap(),
+            &headers,
+            body.as_ref(),
+        )
     }
 
     #[test]
@@ -329,19 +328,12 @@ mod tests {
         ];
         table.extend([500, 502, 503, 504, 507, 520, 524, 599].map(|status| (status, "retry")));
         for (status, verdict) in table {
-            assert_eq!(
-                name(&http(Signal::Traces, &answer(status, "text/plain", ""))),
-                verdict,
-                "{status}"
-            );
+            assert_eq!(name(&on(status, "text/plain", "")), verdict, "{status}");
         }
-        let go = answer(400, "text/plain", "http: request body too large\n");
-        assert_eq!(name(&http(Signal::Logs, &go)), "too large");
+        let go = on(400, "text/plain", "http: request body too large\n");
+        assert_eq!(name(&go), "too large");
         assert_eq!(
-            name(&http(
-                Signal::Traces,
-                &answer(200, "text/html; charset=utf-8", "<html>")
-            )),
+            name(&on(200, "text/html; charset=utf-8", "<html>")),
             "pause"
         );
     }
@@ -369,31 +361,22 @@ mod tests {
             (Bytes::from_static(b"\xff\xff"), Verdict::Delivered),
         ] {
             assert_eq!(grpc(Ok(&body)), verdict);
-            assert_eq!(
-                http(Signal::Traces, &answer(200, "application/x-protobuf", body)),
-                verdict
-            );
+            assert_eq!(on(200, "application/x-protobuf", body), verdict);
         }
         let json = r#"{"partialSuccess":{"rejectedSpans":"2","errorMessage":"no"}}"#;
         let verdict = Verdict::Partial {
             rejected: 2,
             message: "no".into(),
         };
-        assert_eq!(
-            http(Signal::Traces, &answer(200, "application/json", json)),
-            verdict
-        );
+        assert_eq!(on(200, "application/json", json), verdict);
     }
 
     #[test]
     fn a_backends_words_are_kept_within_bounds() {
-        let Verdict::Refused { message, .. } = http(
-            Signal::Traces,
-            &answer(
-                400,
-                "text/plain",
-                format!("a\nb\x1b[31m{}", "x".repeat(9999)),
-            ),
+        let Verdict::Refused { message, .. } = on(
+            400,
+            "text/plain",
+            format!("a\nb\x1b[31m{}", "x".repeat(9999)),
         ) else {
             panic!()
         };
@@ -403,10 +386,7 @@ mod tests {
         );
         assert!(message.chars().count() < WORDS_MAX + 50 && !message.contains('\x1b'));
         let status = status::Status::new(3, "bad span").encode();
-        let Verdict::Refused { message, .. } = http(
-            Signal::Traces,
-            &answer(400, "application/x-protobuf", status),
-        ) else {
+        let Verdict::Refused { message, .. } = on(400, "application/x-protobuf", status) else {
             panic!()
         };
         assert_eq!(message, "HTTP status 400 Bad Request: bad span");

@@ -19,7 +19,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use arrivals::Arrivals;
 pub use destination::{Destination, Request, SendFuture, Verdict};
 pub use intake::{Accepted, Intake};
 pub use sender::Sender;

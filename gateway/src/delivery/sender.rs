@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Arrivals, Destination, QueueSettings, QueueSize, Request, Settings, Verdict, job::Context,
+    Destination, QueueSettings, QueueSize, Request, Settings, Verdict, job::Context,
     lane::Lane, record, request,
 };
 use crate::{

@@ -3,7 +3,7 @@
 //! It never follows a redirect: data and credentials go where the operator said and nowhere else.
 //! What a backend sends back is bounded in size and in time before it is looked at.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode, header};
@@ -81,7 +81,7 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-impl std::error::Error for NoAnswer {}
+impl Error for NoAnswer {}
 
 impl Client {
     /// A client that has opened nothing yet.
@@ -143,7 +143,11 @@ impl Client {
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
         let response = self.inner.request(request).await;
-        let response = response.map_err(|error| NoAnswer(sentence(error)))?;
+        let response = response.map_err(|error| match error.source() {
+            // The dialler's own sentence needs no words before it.
+            Some(cause) if error.is_connect() => NoAnswer(cause.to_string()),
+            _ => NoAnswer(sentence(error)),
+        })?;
         let (head, body) = response.into_parts();
         let body = read(body).await.map_err(|error| {
             NoAnswer(format!(

@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tonic::Status;
 
 use super::{
-    client::{RESPONSE_BYTES_MAX, USER_AGENT},
+    client::{NoAnswer, RESPONSE_BYTES_MAX, USER_AGENT},
     dial::sentence,
     grpc,
     peers::{self, Peers},
@@ -61,8 +61,30 @@ pub struct Call {
     pub message: Bytes,
     /// Headers of the caller's own.
     pub headers: HeaderMap,
-    /// How long it may take until the answer is here; the backend is told.
+    /// How long it may take until the answer is here; the backend is told. `Duration::MAX` is for
+    /// ever.
     pub timeout: Duration,
+}
+
+/// Why a call has no message to show for it.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// What the backend said.
+    Status(Box<Status>),
+    /// It was not reached, or said nothing.
+    NoAnswer(NoAnswer),
+}
+
+impl From<Status> for Fault {
+    fn from(status: Status) -> Self {
+        Self::Status(Box::new(status))
+    }
+}
+
+impl Fault {
+    fn no_answer(why: String) -> Self {
+        Self::NoAnswer(NoAnswer(why))
+    }
 }
 
 impl Channel {
@@ -91,27 +113,25 @@ impl Channel {
     /// Makes the call once and gives the answer's message.
     ///
     /// # Errors
-    /// The backend's status; or, if there is none, `UNAVAILABLE` or `DEADLINE_EXCEEDED` with what
-    /// went wrong on the way.
-    pub async fn unary(&self, call: Call) -> Result<Bytes, Status> {
+    /// The backend's status, or why there is none.
+    pub async fn unary(&self, call: Call) -> Result<Bytes, Fault> {
         let limit = call.timeout;
-        match timeout(limit, self.exchange(call)).await {
-            Ok(result) => result,
-            Err(_) => {
+        timeout(limit, self.exchange(call))
+            .await
+            .unwrap_or_else(|_| {
                 let host = self
                     .shared
                     .base
                     .authority()
                     .map_or("", |authority| authority.as_str());
-                Err(Status::deadline_exceeded(format!(
+                Err(Fault::no_answer(format!(
                     "{host} did not answer within {limit:?}"
                 )))
-            }
-        }
+            })
     }
 
-    async fn exchange(&self, call: Call) -> Result<Bytes, Status> {
-        let mut request = self.request(call)?;
+    async fn exchange(&self, call: Call) -> Result<Bytes, Fault> {
+        let mut request = self.request(call).map_err(Fault::no_answer)?;
         let mut hand_overs = 0;
         let (response, _lease) = loop {
             let mut lease = self.lease().await?;
@@ -119,7 +139,7 @@ impl Channel {
                 Ok(response) => break (response, lease),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if hand_overs < HAND_OVERS => request = unsent,
-                    _ => return Err(Status::unavailable(sentence(error.into_error()))),
+                    _ => return Err(Fault::no_answer(sentence(error.into_error()))),
                 },
             }
             hand_overs += 1;
@@ -129,21 +149,21 @@ impl Channel {
         Ok(plain(message, encoding))
     }
 
-    async fn lease(&self) -> Result<peers::Lease, Status> {
+    async fn lease(&self) -> Result<peers::Lease, Fault> {
         loop {
             match self.shared.peers.lease().await {
                 Ok(lease) => return Ok(lease),
                 Err(_) if self.shared.wait_for_ready => sleep(READY_PAUSE).await,
-                Err(message) => return Err(Status::unavailable(message)),
+                Err(why) => return Err(Fault::no_answer(why)),
             }
         }
     }
 
-    fn request(&self, call: Call) -> Result<Request<Message>, Status> {
+    fn request(&self, call: Call) -> Result<Request<Message>, String> {
         let message = Message::new(call.codec, call.message)?;
         let mut parts = self.shared.base.clone().into_parts();
         parts.path_and_query = Some(call.path);
-        let uri = Uri::from_parts(parts).map_err(|error| Status::internal(error.to_string()))?;
+        let uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
         let mut request = Request::new(message);
         *request.method_mut() = http::Method::POST;
         *request.version_mut() = Version::HTTP_2;
@@ -155,16 +175,13 @@ impl Channel {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, grpc::CONTENT_TYPE_GRPC);
         headers.insert(grpc::ACCEPT_ENCODING, HeaderValue::from_static(CODECS));
-        headers.insert(grpc::TIMEOUT, timeout_header(call.timeout));
+        if call.timeout < Duration::MAX {
+            headers.insert(grpc::TIMEOUT, timeout_header(call.timeout));
+        }
         match call.codec.grpc_encoding() {
             Some("identity") => {}
             Some(name) => _ = headers.insert(grpc::ENCODING, HeaderValue::from_static(name)),
-            None => {
-                return Err(Status::internal(format!(
-                    "gRPC has no name for {}",
-                    call.codec
-                )));
-            }
+            None => return Err(format!("gRPC has no name for {}", call.codec)),
         }
         Ok(request)
     }
@@ -208,9 +225,9 @@ pub struct Message {
 }
 
 impl Message {
-    fn new(codec: Codec, message: Bytes) -> Result<Self, Status> {
-        let length = u32::try_from(message.len())
-            .map_err(|_| Status::out_of_range("a gRPC message cannot be longer than 4 GiB"))?;
+    fn new(codec: Codec, message: Bytes) -> Result<Self, String> {
+        let length = u32::try_from(message.len());
+        let length = length.map_err(|_| "a gRPC message cannot be longer than 4 GiB".to_owned())?;
         let mut prefix = BytesMut::with_capacity(grpc::PREFIX);
         prefix.put_u8(u8::from(codec != Codec::Identity));
         prefix.put_u32(length);

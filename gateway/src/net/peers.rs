@@ -341,3 +341,118 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, task::JoinSet};
+
+    use super::*;
+
+    /// Takes connections for ever and says hardly anything.
+    async fn listen(tasks: &mut JoinSet<()>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tasks.spawn(async move {
+            let mut streams = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                streams.push(stream);
+            }
+        });
+        address
+    }
+
+    fn peers(balancing: Balancing, addresses: &[SocketAddr]) -> Peers {
+        let peers = Peers::new(Settings {
+            destination: Uri::from_static("http://backend:1"),
+            dial: dial::Settings::default(),
+            balancing,
+            pings: None,
+            send_buffer_bytes: 1024,
+        });
+        let mut known = lock(&peers.known);
+        known.replace(addresses.iter().copied().map(Some).collect());
+        known.resolved = Some(Instant::now());
+        drop(known);
+        peers
+    }
+
+    /// Connections to each address.
+    fn connections(peers: &Peers) -> Vec<usize> {
+        let known = lock(&peers.known);
+        known
+            .peers
+            .iter()
+            .map(|peer| lock(&peer.connections).len())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn each_address_is_used_in_turn_or_only_the_first() {
+        let mut tasks = JoinSet::new();
+        let addresses = [listen(&mut tasks).await, listen(&mut tasks).await];
+        for (balancing, expected) in [
+            (Balancing::RoundRobin, [1, 1]),
+            (Balancing::PickFirst, [1, 0]),
+        ] {
+            let peers = peers(balancing, &addresses);
+            for _ in 0..4 {
+                peers.lease().await.unwrap();
+            }
+            assert_eq!(connections(&peers), expected, "{balancing:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_gone_is_passed_over() {
+        let mut tasks = JoinSet::new();
+        let gone = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let there = listen(&mut tasks).await;
+        for balancing in [Balancing::RoundRobin, Balancing::PickFirst] {
+            let peers = peers(balancing, &[gone, there]);
+            for _ in 0..4 {
+                peers.lease().await.unwrap();
+            }
+            assert_eq!(connections(&peers), [0, 1], "{balancing:?}");
+        }
+        let peers = peers(Balancing::RoundRobin, &[gone]);
+        let error = peers.lease().await.err().unwrap();
+        assert!(
+            error.starts_with("cannot connect to backend:1: "),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn connections_grow_with_the_calls_up_to_a_bound() {
+        let mut tasks = JoinSet::new();
+        let peers = peers(Balancing::RoundRobin, &[listen(&mut tasks).await]);
+        let mut leases = Vec::new();
+        for calls in 1..=CALLS_PER_CONNECTION * (CONNECTIONS_PER_ADDRESS + 1) {
+            leases.push(peers.lease().await.unwrap());
+            let expected = calls
+                .div_ceil(CALLS_PER_CONNECTION)
+                .min(CONNECTIONS_PER_ADDRESS);
+            assert_eq!(connections(&peers), [expected], "{calls} calls");
+        }
+        drop(leases);
+        peers.lease().await.unwrap();
+        assert_eq!(connections(&peers), [CONNECTIONS_PER_ADDRESS]);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_stays_keeps_its_connections() {
+        let mut tasks = JoinSet::new();
+        let (stays, goes) = (listen(&mut tasks).await, listen(&mut tasks).await);
+        let peers = peers(Balancing::RoundRobin, &[stays, goes]);
+        for _ in 0..2 {
+            peers.lease().await.unwrap();
+        }
+        let fresh = listen(&mut tasks).await;
+        lock(&peers.known).replace(vec![Some(fresh), Some(stays)]);
+        assert_eq!(connections(&peers), [0, 1]);
+    }
+}

@@ -209,7 +209,7 @@ async fn without_an_answer_there_is_another_attempt() {
         .await;
     assert_eq!(word(&verdict), "retry");
     assert!(
-        message(&verdict).contains(&format!("cannot connect to {address}: ")),
+        message(&verdict).starts_with(&format!("cannot connect to {address}: ")),
         "{verdict:?}"
     );
 
@@ -281,6 +281,14 @@ fn what_cannot_be_honoured_is_refused() {
         ("balancer_name = \"ring\"", "\"pick_first\""),
         ("headers = { \"a b\" = \"c\" }", "the name of \"a b\""),
         ("headers = { \"a\" = \"\\n\" }", "the value of \"a\""),
+        (
+            "headers = { \"Connection\" = \"close\" }",
+            "written by the protocol itself",
+        ),
+        (
+            "headers = { \"grpc-timeout\" = \"1S\" }",
+            "written by the protocol itself",
+        ),
         ("authority = \"a b\"", "\"a b\" is not the name of a host"),
         (
             "tls { min_version = \"1.1\" }",
@@ -362,4 +370,104 @@ fn the_defaults_keep_what_was_acknowledged() {
         let arguments = decode::<otlp::Arguments>(&text).unwrap();
         assert!(arguments.sending_queue.settings().is_none(), "{text}");
     }
+}
+
+#[test]
+fn every_argument_of_alloys_reference_is_known() {
+    let text = r#"
+        timeout = "1s"
+        client {
+            endpoint          = "tempo:4317"
+            authority         = "tempo"
+            balancer_name     = "pick_first"
+            compression       = "zstd"
+            headers           = { "a" = "b" }
+            read_buffer_size  = "32KiB"
+            wait_for_ready    = true
+            write_buffer_size = "1MiB"
+            keepalive {
+                ping_wait             = "30s"
+                ping_response_timeout = "5s"
+                ping_without_stream   = true
+            }
+            tls {
+                ca_file                        = ""
+                ca_pem                         = ""
+                cert_file                      = ""
+                cert_pem                       = ""
+                cipher_suites                  = ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]
+                curve_preferences              = ["P256"]
+                include_insecure_cipher_suites = false
+                include_system_ca_certs_pool   = true
+                insecure_skip_verify           = true
+                insecure                       = true
+                key_file                       = ""
+                key_pem                        = ""
+                max_version                    = "1.3"
+                min_version                    = "1.2"
+                reload_interval                = "1m"
+                server_name                    = "tempo"
+                tpm {
+                    enabled    = false
+                    path       = ""
+                    owner_auth = ""
+                    auth       = ""
+                }
+            }
+        }
+        debug_metrics {
+            disable_high_cardinality_metrics = true
+        }
+        retry_on_failure {
+            enabled              = false
+            initial_interval     = "1s"
+            max_elapsed_time     = "5m"
+            max_interval         = "9s"
+            multiplier           = 2
+            randomization_factor = 0
+        }
+        sending_queue {
+            block_on_overflow = true
+            enabled           = true
+            num_consumers     = 3
+            queue_size        = 5000
+            sizer             = "items"
+            wait_for_result   = false
+            batch {
+                flush_timeout = "1s"
+                min_size      = 100
+                max_size      = 0
+                sizer         = "items"
+            }
+        }"#;
+    let arguments = decode::<otlp::Arguments>(text).unwrap();
+    let retry = arguments.retry_on_failure.settings();
+    assert_eq!(
+        (retry.enabled, retry.max_elapsed),
+        (false, Some(Duration::from_secs(300)))
+    );
+    let queue = arguments.sending_queue.settings().unwrap();
+    assert_eq!(queue.size, corten::delivery::QueueSize::Items(5000));
+    assert!(queue.block_on_overflow && queue.consumers == 3);
+    let merging = queue.merging.unwrap();
+    assert_eq!(
+        (merging.items, merging.items_max, merging.wait_milliseconds),
+        (100, 0, 1000)
+    );
+    assert!(otlp::Backend::new(&arguments).is_ok());
+}
+
+#[tokio::test]
+async fn no_time_limit_is_no_time_limit() {
+    let backend = Backend::start(grpc_ok).await;
+    let text = format!(
+        "timeout = \"0s\"\nclient {{ endpoint = \"http://{}\" }}",
+        backend.address
+    );
+    let verdict = arguments(&text)
+        .unwrap()
+        .send(request(Signal::Logs, Codec::Gzip))
+        .await;
+    assert_eq!(verdict, Verdict::Delivered);
+    assert_eq!(backend.only().header("grpc-timeout"), "");
 }

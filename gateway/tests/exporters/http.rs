@@ -220,6 +220,19 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_backend_that_is_not_there_is_named() {
+    let backend = Backend::start(ok).await;
+    let (address, exporter) = (backend.address, exporter(&backend, "", ""));
+    drop(backend);
+    let verdict = exporter.send(request(Signal::Logs, Codec::Gzip)).await;
+    assert_eq!(word(&verdict), "retry");
+    assert!(
+        message(&verdict).starts_with(&format!("cannot connect to {address}: ")),
+        "{verdict:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_slow_backend_costs_one_attempt() {
     let backend = Backend::slow(Duration::from_secs(30), ok).await;
     let exporter = exporter(&backend, "timeout = \"50ms\"", "");
@@ -445,4 +458,51 @@ fn what_cannot_be_honoured_is_refused() {
         );
     }
     assert!(!refusal("client { endpoint = \"http://me:p4ss@tempo\" }").contains("p4ss"));
+}
+
+#[test]
+fn every_argument_of_alloys_reference_is_known() {
+    let text = r#"
+        encoding         = "json"
+        logs_endpoint    = "http://a/logs"
+        metrics_endpoint = "http://b/metrics"
+        traces_endpoint  = "http://c/traces"
+        client {
+            endpoint                = ""
+            compression             = "zlib"
+            disable_keep_alives     = true
+            force_attempt_http2     = false
+            headers                 = { "a" = "b" }
+            http2_ping_timeout      = "1s"
+            http2_read_idle_timeout = "1s"
+            idle_conn_timeout       = "0s"
+            max_conns_per_host      = 1
+            max_idle_conns_per_host = 1
+            max_idle_conns          = 1
+            proxy_url               = "http://proxy:3128"
+            read_buffer_size        = "0"
+            timeout                 = "1s"
+            write_buffer_size       = "1MiB"
+            compression_params {
+                level = 3
+            }
+            cookies {
+                enabled = true
+            }
+            tls {
+                insecure = true
+            }
+        }
+        debug_metrics { }
+        retry_on_failure { }
+        sending_queue {
+            batch { }
+        }"#;
+    let arguments = decode::<otlphttp::Arguments>(text).unwrap();
+    let merging = arguments.sending_queue.settings().unwrap().merging.unwrap();
+    assert_eq!(
+        (merging.items, merging.items_max, merging.wait_milliseconds),
+        (2000, 3000, 200)
+    );
+    assert!(otlphttp::Backend::new(&arguments).is_ok());
 }

@@ -1,6 +1,8 @@
 //! One attempt of an exporter against a backend on loopback: what arrives there, and what its
 //! answer means.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 mod backend;
 mod grpc;
 mod http;

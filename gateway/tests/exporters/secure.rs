@@ -248,7 +248,7 @@ async fn credentials_come_from_the_handler_for_each_request() {
     let unknown = to_grpc.send(request(Signal::Logs, Codec::Gzip)).await;
     assert_eq!(
         (word(&unknown), message(&unknown)),
-        ("pause", "nobody is known")
+        ("retry", "nobody is known")
     );
     assert_eq!(grpc.seen().len(), 2, "nothing is sent without credentials");
 }
@@ -261,4 +261,28 @@ fn grpc_sends_no_secret_unencrypted() {
     assert!(refusal.contains("unencrypted"), "{refusal}");
     let arguments = decode_in(text, &scope(false)).unwrap();
     assert!(otlp::Backend::new(&arguments).is_ok());
+}
+
+#[test]
+fn a_storage_is_not_a_credential_and_the_other_way_round() {
+    let mut scope = scope(false);
+    scope.insert(
+        "disk".to_owned(),
+        Handler::of_storage(&"disk".into()).to_value(),
+    );
+    let decode = |text: &str| decode_in::<otlphttp::Arguments>(text, &scope);
+    let client = "client { endpoint = \"http://a\" }";
+    let queue = |handler: &str| format!("{client}\nsending_queue {{ storage = {handler} }}");
+    assert!(decode(&queue("disk")).is_ok());
+    let refusal = decode(&queue("creds")).unwrap_err();
+    assert!(
+        refusal.contains("auth does not support storage"),
+        "{refusal}"
+    );
+    let arguments = decode("client { endpoint = \"http://a\"\n auth = disk }").unwrap();
+    let refusal = otlphttp::Backend::new(&arguments).err().unwrap();
+    assert!(
+        refusal.contains("disk does not support client authentication"),
+        "{refusal}"
+    );
 }

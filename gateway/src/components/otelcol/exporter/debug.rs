@@ -1,7 +1,7 @@
 //! Writes what arrives to the log or to a console, for a person to read.
 //!
-//! It shows and forgets: what it was given counts as delivered once it is written, and nothing waits
-//! in a queue. At `basic` verbosity the telemetry is counted without being decoded.
+//! It shows and forgets: what it was given counts as delivered once it is written, and it has no
+//! queue in which anything could wait. At `basic` verbosity the telemetry is counted without being decoded.
 
 mod detailed;
 mod metrics;
@@ -10,16 +10,19 @@ mod outputs;
 mod sampler;
 mod text;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use protos::Signal;
 
 use self::{outputs::Outputs, sampler::Sampler};
-use super::super::DebugMetrics;
+use super::{super::DebugMetrics, blocks::RetryOnFailure};
 use crate::{
-    batch::{Batch, ConsumeFuture, Consumer, Otlp, Payload, Refusal, Staged},
+    batch::{Codec, Consumer},
+    delivery::{Destination, Request, SendFuture, Sender, Settings, Verdict},
     graph::{self, ConsumerHandle, Health, Site},
-    delivery::Arrivals,
 };
 
 /// How much is shown, how often and where.
@@ -58,7 +61,7 @@ pub struct Exports {
 /// A writer of what arrives.
 pub struct Component {
     site: Site,
-    printer: Arc<Printer>,
+    sender: Arc<Sender>,
 }
 
 impl graph::Component for Component {
@@ -66,17 +69,19 @@ impl graph::Component for Component {
     type Exports = Exports;
 
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
-        let outputs = match arguments.use_internal_logger {
-            true => None,
-            false => Some(Outputs::new(&arguments.output_paths)),
+        let console = Console {
+            printer: Arc::new(Printer::new(&arguments, site.id().clone())?),
+            site: site.clone(),
+            is_failing: AtomicBool::new(false),
         };
-        let printer = Arc::new(Printer {
-            component: site.id().clone(),
-            verbosity: arguments.level()?,
-            sampler: Sampler::new(arguments.sampling_initial, arguments.sampling_thereafter),
-            outputs,
-        });
-        Ok(Self { site, printer })
+        let settings = Settings {
+            queue: None,
+            retry: RetryOnFailure::never(),
+            codec: Codec::Identity,
+            context_keys: Vec::new(),
+        };
+        let sender = Arc::new(Sender::new(site.clone(), settings, Arc::new(console)));
+        Ok(Self { site, sender })
     }
 
     fn exports(&self) -> Exports {
@@ -86,31 +91,47 @@ impl graph::Component for Component {
     }
 
     fn consumer(self: &Arc<Self>) -> Option<Arc<dyn Consumer>> {
-        Some(self.clone())
+        Some(self.sender.clone())
     }
 }
 
-impl Consumer for Component {
-    fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
-        Box::pin(async move {
-            let (signal, items) = (batch.signal(), batch.items());
-            let tenant = batch.context.tenant.clone();
-            let Payload::Otlp(otlp) = batch.payload;
-            let printer = self.printer.clone();
-            // Decoding takes its time, and a console may be slow to take what is written.
-            let printed = tokio::task::spawn_blocking(move || printer.print(&otlp)).await;
-            let printed =
-                printed.map_err(|error| Refusal::unavailable("interrupted", error.to_string()))?;
-            let arrivals = Arrivals::new(&self.site);
-            match printed {
-                Ok(()) => arrivals.delivered(signal, &tenant, items),
-                Err(message) => {
-                    self.site.report(Health::unhealthy(message));
-                    arrivals.partly(signal, &tenant, items, items, "not_written");
+/// The backend that a person is.
+struct Console {
+    printer: Arc<Printer>,
+    site: Site,
+    is_failing: AtomicBool,
+}
+
+impl Console {
+    /// Shows a request. One that cannot be shown is not tried again: what is sent elsewhere at the
+    /// same time must not wait for a console.
+    async fn show(&self, request: Request) -> Verdict {
+        let (printer, items) = (self.printer.clone(), request.items);
+        // Decoding takes its time, and a console may be slow to take what is written.
+        let shown = tokio::task::spawn_blocking(move || printer.print(&request)).await;
+        let shown = shown.unwrap_or_else(|error| Err(error.to_string()));
+        let has_failed = self.is_failing.swap(shown.is_err(), Ordering::Relaxed);
+        match shown {
+            Ok(()) => {
+                if has_failed {
+                    self.site.report(Health::healthy("writes"));
+                }
+                Verdict::Delivered
+            }
+            Err(message) => {
+                self.site.report(Health::unhealthy(message.clone()));
+                Verdict::Partial {
+                    rejected: items,
+                    message,
                 }
             }
-            Ok(Staged::nothing())
-        })
+        }
+    }
+}
+
+impl Destination for Console {
+    fn send(&self, request: Request) -> SendFuture<'_> {
+        Box::pin(self.show(request))
     }
 }
 
@@ -157,18 +178,30 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&self, otlp: &Otlp) -> Result<(), String> {
-        let signal = otlp.signal();
-        let body = otlp.bytes().map_err(|error| error.to_string())?;
+    fn new(arguments: &Arguments, component: Arc<str>) -> Result<Self, String> {
+        let outputs = match arguments.use_internal_logger {
+            true => None,
+            false => Some(Outputs::new(&arguments.output_paths)),
+        };
+        Ok(Self {
+            component,
+            verbosity: arguments.level()?,
+            sampler: Sampler::new(arguments.sampling_initial, arguments.sampling_thereafter),
+            outputs,
+        })
+    }
+
+    fn print(&self, request: &Request) -> Result<(), String> {
+        let (signal, body) = (request.signal, &request.frame.bytes);
         if self.sampler.allows(signal, false) {
-            self.summarise(&Summary::of(signal, otlp.items(), &body))?;
+            self.summarise(&Summary::of(signal, request.items, body))?;
         }
         if self.verbosity == Verbosity::Basic || !self.sampler.allows(signal, true) {
             return Ok(());
         }
         let text = match self.verbosity {
-            Verbosity::Detailed => detailed::text(signal, &body),
-            _ => normal::text(signal, &body),
+            Verbosity::Detailed => detailed::text(signal, body),
+            _ => normal::text(signal, body),
         };
         let text = text.map_err(|error| format!("cannot decode what arrived: {error}"))?;
         let text = text.trim_end_matches('\n');
@@ -192,14 +225,14 @@ impl Printer {
         let Some(outputs) = &self.outputs else {
             match signal {
                 Signal::Logs => tracing::info!(
-                    component_id = %id, "resource logs" = resources, "log records" = items, "Logs"
+                    component_id = %id, resource_logs = resources, log_records = items, "Logs"
                 ),
                 Signal::Metrics => tracing::info!(
-                    component_id = %id, "resource metrics" = resources, metrics,
-                    "data points" = items, "Metrics"
+                    component_id = %id, resource_metrics = resources, metrics,
+                    data_points = items, "Metrics"
                 ),
                 Signal::Traces => tracing::info!(
-                    component_id = %id, "resource spans" = resources, spans = items, "Traces"
+                    component_id = %id, resource_spans = resources, spans = items, "Traces"
                 ),
             }
             return Ok(());

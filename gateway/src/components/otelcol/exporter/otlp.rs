@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{ClientAuth, DebugMetrics, Handler},
-    blocks::{ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, header_map},
+    blocks::{ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, header_map, limit},
 };
 use crate::{
     batch::Consumer,
@@ -19,7 +19,7 @@ use crate::{
     graph::{self, ConsumerHandle, Site},
     net::{
         dial,
-        grpc_client::{Call, Channel},
+        grpc_client::{Call, Channel, Fault},
         peers::{self, Balancing, Pings},
         proxy::Proxy,
     },
@@ -28,7 +28,7 @@ use crate::{
 /// Where and how to send.
 #[derive(syntax::Arguments, Clone, Debug, PartialEq)]
 pub struct Arguments {
-    /// How long one attempt may take.
+    /// How long one attempt may take; `"0s"` is for ever.
     #[attr(default = "5s")]
     pub timeout: Duration,
     /// The backend.
@@ -225,7 +225,7 @@ impl Backend {
             channel: Channel::new(settings, authority, client.wait_for_ready),
             headers: header_map(&client.headers)?,
             auth,
-            timeout: arguments.timeout,
+            timeout: limit(arguments.timeout),
         })
     }
 
@@ -234,7 +234,10 @@ impl Backend {
         if let Some(auth) = &self.auth
             && let Err(message) = auth.apply(&request.metadata, &mut headers)
         {
-            return Verdict::Pause { message };
+            return Verdict::Retry {
+                after: None,
+                message,
+            };
         }
         let call = Call {
             path: path(request.signal),
@@ -243,8 +246,14 @@ impl Backend {
             headers,
             timeout: self.timeout,
         };
-        let result = self.channel.unary(call).await;
-        classify::grpc(result.as_deref())
+        match self.channel.unary(call).await {
+            Ok(message) => classify::grpc(Ok(&message)),
+            Err(Fault::Status(status)) => classify::grpc(Err(&status)),
+            Err(Fault::NoAnswer(fault)) => Verdict::Retry {
+                after: None,
+                message: fault.to_string(),
+            },
+        }
     }
 }
 

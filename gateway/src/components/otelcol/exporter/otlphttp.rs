@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use http_body_util::Full;
 use protos::Signal;
@@ -14,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{ClientAuth, DebugMetrics, Handler},
-    blocks::{ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, header_map},
+    blocks::{ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, header_map, limit},
 };
 use crate::{
-    batch::{Codec, Consumer},
+    batch::{Codec, Consumer, Frame},
     delivery::{Destination, Request, SendFuture, Sender, Settings, Verdict, classify},
     graph::{self, ConsumerHandle, Site},
     net::{
@@ -115,7 +114,7 @@ pub struct Client {
     /// Bytes read from a connection at once. When it is 0 or not set, the protocol decides.
     #[attr]
     pub read_buffer_size: Option<ByteSize>,
-    /// How long one attempt may take.
+    /// How long one attempt may take; `"0s"` is for ever.
     #[attr(default = "30s")]
     pub timeout: Duration,
     /// Bytes gathered before they are written. When it is not set, a request is written at once,
@@ -247,7 +246,7 @@ impl Backend {
             },
             headers,
             auth: block.auth.as_ref().map(Handler::client).transpose()?,
-            timeout: block.timeout,
+            timeout: limit(block.timeout),
         })
     }
 
@@ -266,32 +265,23 @@ impl Backend {
         if let Some(auth) = &self.auth
             && let Err(message) = auth.apply(&request.metadata, &mut headers)
         {
-            return Verdict::Pause { message };
+            return Verdict::Retry {
+                after: None,
+                message,
+            };
         }
-        let (form, signal, plain) = (self.form, request.signal, request.frame.bytes);
-        let body = match plain.len() {
-            _ if form.is_passed_on() => Ok(plain),
-            0..OFFLOAD_BYTES_MIN => form.make(signal, &plain),
-            _ => tokio::task::spawn_blocking(move || form.make(signal, &plain))
-                .await
-                .unwrap_or_else(|error| Err(error.to_string())),
+        let (signal, frame) = (request.signal, request.frame);
+        let frame = match self.form.of(signal, frame).await {
+            Ok(frame) => frame,
+            Err(verdict) => return verdict,
         };
-        let body = match body {
-            Ok(body) => body,
-            Err(message) => {
-                return Verdict::Refused {
-                    reason: "unreadable",
-                    message,
-                };
-            }
-        };
-        self.form.describe(&mut headers);
-        let mut request = http::Request::new(Full::new(body));
+        self.form.describe(frame.codec, &mut headers);
+        let mut request = http::Request::new(Full::new(frame.bytes));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.urls[index(signal)].clone();
         *request.headers_mut() = headers;
         match self.client.send(request, self.timeout).await {
-            Ok(answer) => classify::http(signal, &answer),
+            Ok(answer) => classify::http(signal, answer.status, &answer.headers, &answer.body),
             Err(fault) => Verdict::Retry {
                 after: None,
                 message: fault.to_string(),
@@ -312,22 +302,52 @@ impl Form {
         self.encoding == Encoding::Proto && self.level.is_none()
     }
 
-    fn make(self, signal: Signal, plain: &Bytes) -> Result<Bytes, String> {
+    /// The frame in this form.
+    async fn of(self, signal: Signal, frame: Frame) -> Result<Frame, Verdict> {
+        if self.is_passed_on() {
+            return Ok(frame);
+        }
+        let made = if frame.bytes.len() < OFFLOAD_BYTES_MIN {
+            Ok(self.make(signal, &frame))
+        } else {
+            tokio::task::spawn_blocking(move || self.make(signal, &frame)).await
+        };
+        match made {
+            Ok(Ok(frame)) => Ok(frame),
+            Ok(Err(message)) => Err(Verdict::Refused {
+                reason: "unreadable",
+                message,
+            }),
+            // The process ends, and the request is for its next run.
+            Err(error) => Err(Verdict::Retry {
+                after: None,
+                message: error.to_string(),
+            }),
+        }
+    }
+
+    fn make(self, signal: Signal, frame: &Frame) -> Result<Frame, String> {
+        let plain = frame.codec.decompress(&frame.bytes, frame.plain_length);
+        let plain = plain.map_err(|error| error.to_string())?;
         let message = match self.encoding {
-            Encoding::Proto => plain.clone(),
-            Encoding::Json => protos::json::from_protobuf(signal, plain)
+            Encoding::Proto => plain,
+            Encoding::Json => protos::json::from_protobuf(signal, &plain)
                 .map_err(|error| format!("cannot write the request as JSON: {error}"))?
                 .into(),
         };
-        Ok(match (self.codec, self.level) {
-            (Codec::Identity, _) => message,
+        let bytes = match (self.codec, self.level) {
             (codec, None) => codec.compress(&message),
             (codec, Some(level)) => codec.compress_at(&message, level),
+        };
+        Ok(Frame {
+            codec: self.codec,
+            bytes,
+            plain_length: message.len() as u64,
         })
     }
 
     /// The headers that belong to the body, whatever the operator has set.
-    fn describe(self, headers: &mut HeaderMap) {
+    fn describe(self, codec: Codec, headers: &mut HeaderMap) {
         let content_type = match self.encoding {
             Encoding::Proto => "application/x-protobuf",
             Encoding::Json => "application/json",
@@ -335,7 +355,7 @@ impl Form {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::CONTENT_ENCODING);
-        if let Some(name) = self.codec.content_encoding() {
+        if let Some(name) = codec.content_encoding() {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
         }
         let agent = HeaderValue::from_static(USER_AGENT);

@@ -99,7 +99,17 @@ impl SendingQueue {
         })
     }
 
-    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if let Some(storage) = &self.storage {
+            storage
+                .storage()
+                .map_err(|reason| ("storage", format!("cannot be used: {reason}")))?;
+        }
+        self.check_sizes()
+            .map_err(|(field, reason)| (field, reason.to_owned()))
+    }
+
+    fn check_sizes(&self) -> Result<(), (&'static str, &'static str)> {
         if !self.enabled {
             return Ok(());
         }
