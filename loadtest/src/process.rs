@@ -26,6 +26,12 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a starting process is asked whether it is ready.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 
+/// How long a dropped process may take to be gone after SIGKILL: longer only if the kernel is stuck.
+const DROP_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often that is looked at; the thread is blocked meanwhile, for a drop cannot wait otherwise.
+const DROP_INTERVAL: Duration = Duration::from_millis(1);
+
 /// What to run, and where its output goes.
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -204,8 +210,15 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Kills the process and waits until it is gone, so that its files can be removed.
     fn drop(&mut self) {
         self.sampler.abort();
+        let deadline = Instant::now() + DROP_LIMIT;
+        // An error means that it has ended before.
+        drop(self.child.start_kill());
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(DROP_INTERVAL);
+        }
     }
 }
 
@@ -300,6 +313,16 @@ mod tests {
         process.resume().unwrap();
         let status = process.reap().await.unwrap();
         assert_eq!(status.signal(), Some(15));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_process_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let process = Process::start(shell("exec sleep 60", &directory)).unwrap();
+        let pid = process.id();
+        assert!(usage::state(pid).is_some());
+        drop(process);
+        assert_eq!(usage::state(pid), None);
     }
 
     #[tokio::test]

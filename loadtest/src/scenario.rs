@@ -11,7 +11,8 @@ use crate::{
     error::Context,
     ledger::Ledger,
     report::{Report, Row},
-    stage::{Stage, Traffic},
+    stage::Stage,
+    traffic::Traffic,
 };
 
 /// How often the clock is looked at.

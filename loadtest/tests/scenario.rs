@@ -11,8 +11,9 @@ use loadtest::{
     process::Ready,
     report::Report,
     scenario::Scenario,
-    stage::{Sender, Stage, Traffic},
+    stage::Stage,
     sut::{Template, Wiring},
+    traffic::{Sender, Traffic},
 };
 
 fn scenario(script: &[&str]) -> Scenario {

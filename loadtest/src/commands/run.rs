@@ -9,8 +9,9 @@ use loadtest::{
     client::Protocol,
     process::Ready,
     scenario::Scenario,
-    stage::{Sender, Stage, Traffic},
+    stage::Stage,
     sut::{Template, Wiring},
+    traffic::{Sender, Traffic},
     units,
 };
 
