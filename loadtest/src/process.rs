@@ -4,7 +4,7 @@
 use std::{
     ffi::OsString,
     fs::{File, OpenOptions},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -31,6 +31,9 @@ const DROP_LIMIT: Duration = Duration::from_secs(1);
 
 /// How often that is looked at; the thread is blocked meanwhile, for a drop cannot wait otherwise.
 const DROP_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How many characters of a process's last words are repeated.
+const LAST_WORDS_MAX: usize = 500;
 
 /// What to run, and where its output goes.
 #[derive(Clone, Debug)]
@@ -97,9 +100,11 @@ impl Process {
         loop {
             if let Some(status) = self.exited()? {
                 return Err(Error::new(format!(
-                    "{} ended with {status} before it was ready, its output is in {}",
+                    "{} ended with {status} before it was ready, its output is in {}, its last \
+                     words are: {}",
                     self.command.program.display(),
-                    self.command.log.display()
+                    self.command.log.display(),
+                    last_words(&self.command.log)
                 )));
             }
             let is_ready = match ready {
@@ -246,6 +251,17 @@ fn spawn(command: &Command) -> Result<(Child, Pid), Error> {
     Ok((child, pid))
 }
 
+/// The end of what a process has said, of a length that a person reads.
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.unwrap_or("nothing")
+        .chars()
+        .take(LAST_WORDS_MAX)
+        .collect()
+}
+
 fn open_log(command: &Command) -> Result<File, Error> {
     OpenOptions::new()
         .create(true)
@@ -363,11 +379,15 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().contains("not ready within"), "{error}");
 
-        let mut process = Process::start(shell("exit 3", &directory)).unwrap();
+        let mut process = Process::start(shell("echo gone fishing; exit 3", &directory)).unwrap();
         let error = process
             .wait_ready(&closed, Duration::from_secs(5))
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("exit status: 3"), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("exit status: 3") && text.ends_with(": gone fishing"),
+            "{error}"
+        );
     }
 }

@@ -383,7 +383,7 @@ mod tests {
             (|report| report.done.kills = 0, "without any effect: kill"),
             (
                 |report| report.counts.connections_reset = 0,
-                "grpc backend: Down",
+                "the grpc backend is down",
             ),
             (|report| report.rows[0].tally.acked = 99, "only 99 logs"),
             (|report| report.rows.clear(), "nothing was sent"),

@@ -214,7 +214,7 @@ impl Stage {
                 };
                 backend.inject(fault.clone()).await?;
                 self.outage.note(*protocol, *fault == Fault::Healthy);
-                format!("the {protocol} backend from now on: {fault:?}")
+                format!("the {protocol} backend {fault}")
             }
         })
     }
