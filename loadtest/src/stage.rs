@@ -241,8 +241,8 @@ impl Stage {
     }
 
     /// What was sent of one signal.
-    pub fn sent_of(&self, signal: Signal) -> Sent {
-        self.gauges[signal as usize].sent()
+    pub fn gauge(&self, signal: Signal) -> &Gauge {
+        &self.gauges[signal as usize]
     }
 
     /// What was sent of all signals.
