@@ -124,9 +124,7 @@ impl<'a> Parser<'a> {
     }
 
     fn statement(&mut self) -> Option<Statement> {
-        let Some(first) = self.identifier("an attribute or a block") else {
-            return None;
-        };
+        let first = self.identifier("an attribute or a block")?;
         let mut parts = vec![first];
         while self.eat(TokenKind::Dot) {
             parts.push(self.identifier("a name")?);

@@ -102,7 +102,7 @@ fn expression() -> impl Strategy<Value = String> {
             (inner.clone(), gap(), operator, lines(), inner.clone())
                 .prop_map(|(a, g, op, l, b)| format!("{a}{g} {op} {l}{b}")),
             (gap(), inner.clone(), gap()).prop_map(|(a, e, b)| format!("({a}{e}{b})")),
-            inner.clone().prop_map(|e| format!("-({e})[0].name")),
+            inner.prop_map(|e| format!("-({e})[0].name")),
         ]
     })
 }
