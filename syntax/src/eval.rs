@@ -180,7 +180,7 @@ impl Evaluation<'_> {
         let Evaluator { scope, library, .. } = self.evaluator;
         let found = scope.resolve(&parts);
         let found = found.or_else(|| library.get(&first.text).map(|value| (value.clone(), 1)));
-        let Some((value, used)) = found else {
+        let Some((value, used)) = found.map(|(value, used)| (value, used.max(1))) else {
             let mut names = scope.names();
             names.extend(library.names().map(str::to_owned));
             let message = format!("identifier {:?} does not exist", first.text);

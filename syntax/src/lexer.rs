@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::ast::{Comment, CommentGroup};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, ERRORS_MAX};
 use crate::source::{SourceFile, Span};
 use crate::token::{Token, TokenKind};
 
@@ -401,8 +401,10 @@ impl Lexer<'_> {
 
     fn error(&mut self, start: usize, end: usize, message: impl Into<String>) {
         let span = Span::new(start as u32, end as u32);
-        self.diagnostics
-            .push(Diagnostic::error(self.source, span, message));
+        if self.diagnostics.len() < ERRORS_MAX {
+            self.diagnostics
+                .push(Diagnostic::error(self.source, span, message));
+        }
     }
 }
 
