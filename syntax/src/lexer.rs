@@ -5,11 +5,14 @@
 //! behind the terminator, not in front of it: that is what tells the printer which statement a
 //! comment belongs to.
 
+mod comment;
+mod string;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::ast::{Comment, CommentGroup};
+use crate::ast::CommentGroup;
 use crate::diagnostic::{Diagnostic, Diagnostics, ERRORS_MAX};
 use crate::source::{SourceFile, Span};
 use crate::token::{Token, TokenKind};
@@ -205,153 +208,6 @@ impl Lexer<'_> {
         kind
     }
 
-    fn raw(&mut self, start: usize) -> TokenKind {
-        match self.text[self.offset..].find('`') {
-            Some(length) => {
-                self.refuse_nul(self.offset, self.offset + length);
-                self.offset += length + 1;
-            }
-            None => {
-                self.offset = self.text.len();
-                self.error(
-                    start,
-                    start + 1,
-                    "this raw string is not closed with a backtick",
-                );
-            }
-        }
-        TokenKind::String
-    }
-
-    fn quoted(&mut self, start: usize, quote: char) -> TokenKind {
-        loop {
-            match self.peek() {
-                None | Some('\n') => {
-                    self.error(start, self.offset, "this string is not closed on its line");
-                    break;
-                }
-                Some('\\') => {
-                    self.offset += 1;
-                    self.escape();
-                }
-                Some(ch) => {
-                    self.offset += ch.len_utf8();
-                    if ch == quote {
-                        break;
-                    }
-                    if ch == '\0' {
-                        self.refuse(self.offset - 1, ch);
-                    }
-                }
-            }
-        }
-        TokenKind::String
-    }
-
-    fn refuse_nul(&mut self, start: usize, end: usize) {
-        if let Some(at) = self.text[start..end].find('\0') {
-            self.refuse(start + at, '\0');
-        }
-    }
-
-    /// Reads what follows a backslash.
-    fn escape(&mut self) {
-        let start = self.offset - 1;
-        let (digits, base, max) = match self.peek() {
-            Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\' | '"') => {
-                self.offset += 1;
-                return;
-            }
-            Some('0'..='7') => (3, 8, 255),
-            Some('x') => (2, 16, 255),
-            Some('u') => (4, 16, 0x0010_FFFF),
-            Some('U') => (8, 16, 0x0010_FFFF),
-            None | Some('\n') => return,
-            Some(ch) => {
-                let end = self.offset + ch.len_utf8();
-                let message = format!("unknown escape sequence `\\{ch}`");
-                self.error(start, end, message);
-                return;
-            }
-        };
-        if base == 16 {
-            self.offset += 1;
-        }
-        let mut code = 0u32;
-        for _ in 0..digits {
-            let Some(digit) = self.peek().and_then(|ch| ch.to_digit(base)) else {
-                let message = format!("the escape sequence needs {digits} digits of base {base}");
-                self.error(start, self.offset, message);
-                return;
-            };
-            code = code.wrapping_mul(base).wrapping_add(digit);
-            self.offset += 1;
-        }
-        if code > max || (0xD800..0xE000).contains(&code) {
-            self.error(
-                start,
-                self.offset,
-                "the escape sequence is no valid character",
-            );
-        }
-    }
-
-    fn comment_or_terminator(&mut self, start: usize) {
-        if self.terminator_due && self.comment_ends_line() {
-            self.terminator_due = false;
-            self.push_span(TokenKind::Terminator, Span::new(start as u32, start as u32));
-        }
-        let line_comment = self.peek_at(1) == Some('/');
-        let end = match comment_end(self.text, start) {
-            Some(end) => end,
-            None => {
-                self.error(start, start + 2, "this comment is not closed with `*/`");
-                self.text.len()
-            }
-        };
-        self.offset = end;
-        self.terminator_due = false;
-
-        let mut text = &self.text[start..end];
-        if line_comment {
-            text = text.trim_end_matches('\r');
-        }
-        let span = Span::new(start as u32, end as u32);
-        let line = self.source.line_of(span.start);
-        let comment = Comment {
-            text: text.replace('\r', ""),
-            span,
-        };
-        let last_line = line + text.matches('\n').count() as u32;
-        match (self.group_line, self.comments.last_mut()) {
-            (Some(previous), Some(group)) if line <= previous + 1 => group.comments.push(comment),
-            _ => self.comments.push(CommentGroup {
-                comments: vec![comment],
-            }),
-        }
-        self.group_line = Some(last_line);
-    }
-
-    /// Whether nothing but comments is between here (the start of a comment) and the line's end.
-    fn comment_ends_line(&self) -> bool {
-        let mut at = self.offset;
-        loop {
-            let rest = &self.text[at..];
-            if rest.starts_with("//") {
-                return true;
-            }
-            if !rest.starts_with("/*") {
-                return rest.is_empty() || rest.starts_with('\n');
-            }
-            match comment_end(self.text, at) {
-                Some(end) if !self.text[at..end].contains('\n') => at = end,
-                _ => return true,
-            }
-            let blank = |ch: char| matches!(ch, ' ' | '\t' | '\r');
-            at = self.text.len() - self.text[at..].trim_start_matches(blank).len();
-        }
-    }
-
     fn doubled(&mut self, second: char, kind: TokenKind) -> TokenKind {
         if !self.eat(second) {
             let message = format!("`{second}` is no operator; `{second}{second}` is");
@@ -406,19 +262,6 @@ impl Lexer<'_> {
                 .push(Diagnostic::error(self.source, span, message));
         }
     }
-}
-
-/// The offset behind the comment that begins at `start`; `None` if it is not closed.
-fn comment_end(text: &str, start: usize) -> Option<usize> {
-    let body = start + 2;
-    if text[start..].starts_with("//") {
-        return Some(
-            text[body..]
-                .find('\n')
-                .map_or(text.len(), |length| body + length),
-        );
-    }
-    text[body..].find("*/").map(|length| body + length + 2)
 }
 
 fn is_letter(ch: char) -> bool {
