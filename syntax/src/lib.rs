@@ -30,6 +30,7 @@ mod render;
 mod schema;
 mod size;
 mod source;
+pub mod status;
 pub mod stdlib;
 mod suggest;
 mod token;

@@ -1,7 +1,7 @@
 //! What a block may contain, as data: the reference page and completion are made of it.
 
 use crate::decode::{Arguments, BlockEnum, Variant, stage_name};
-use crate::value::FromValue;
+use crate::value::{FromValue, Value};
 
 /// The fields of a block or of exports.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Field {
     pub doc: &'static str,
     /// The words it can be, if those are all.
     pub keywords: &'static [&'static str],
+    /// The value of the field as it may be shown: with secrets hidden.
+    pub shown: fn(&Value) -> Value,
 }
 
 /// What a field is.
@@ -86,6 +88,7 @@ impl Field {
             default,
             doc,
             keywords: T::keywords(),
+            shown: T::shown,
         }
     }
 
@@ -142,6 +145,7 @@ impl Field {
             default: None,
             doc,
             keywords: &[],
+            shown: Value::clone,
         }
     }
 

@@ -20,6 +20,10 @@ impl<T: FromValue> FromValue for Option<T> {
         T::type_name()
     }
 
+    fn shown(value: &Value) -> Value {
+        T::shown(value)
+    }
+
     fn keywords() -> &'static [&'static str] {
         T::keywords()
     }
@@ -41,6 +45,13 @@ impl<T: FromValue> FromValue for Vec<T> {
         format!("list({})", T::type_name())
     }
 
+    fn shown(value: &Value) -> Value {
+        match value {
+            Value::Array(values) => Value::array(values.iter().map(T::shown)),
+            value => value.clone(),
+        }
+    }
+
     fn keywords() -> &'static [&'static str] {
         T::keywords()
     }
@@ -54,6 +65,10 @@ impl<T: FromValue> FromValue for Arc<T> {
     fn type_name() -> String {
         T::type_name()
     }
+
+    fn shown(value: &Value) -> Value {
+        T::shown(value)
+    }
 }
 
 impl<T: FromValue> FromValue for Box<T> {
@@ -63,6 +78,10 @@ impl<T: FromValue> FromValue for Box<T> {
 
     fn type_name() -> String {
         T::type_name()
+    }
+
+    fn shown(value: &Value) -> Value {
+        T::shown(value)
     }
 }
 
@@ -91,6 +110,13 @@ fn fields<T: FromValue, M: FromIterator<(String, T)>>(value: &Value) -> Result<M
     object.iter().map(field).collect()
 }
 
+fn shown_fields<T: FromValue>(value: &Value) -> Value {
+    match value.as_object() {
+        Some(object) => Value::object(object.iter().map(|(key, value)| (key, T::shown(value)))),
+        None => value.clone(),
+    }
+}
+
 fn map_name<T: FromValue>() -> String {
     format!("map({})", T::type_name())
 }
@@ -103,6 +129,10 @@ impl<T: FromValue> FromValue for BTreeMap<String, T> {
     fn type_name() -> String {
         map_name::<T>()
     }
+
+    fn shown(value: &Value) -> Value {
+        shown_fields::<T>(value)
+    }
 }
 
 impl<T: FromValue, S: BuildHasher + Default> FromValue for HashMap<String, T, S> {
@@ -113,6 +143,10 @@ impl<T: FromValue, S: BuildHasher + Default> FromValue for HashMap<String, T, S>
     fn type_name() -> String {
         map_name::<T>()
     }
+
+    fn shown(value: &Value) -> Value {
+        shown_fields::<T>(value)
+    }
 }
 
 impl<T: FromValue> FromValue for IndexMap<String, T> {
@@ -122,6 +156,10 @@ impl<T: FromValue> FromValue for IndexMap<String, T> {
 
     fn type_name() -> String {
         map_name::<T>()
+    }
+
+    fn shown(value: &Value) -> Value {
+        shown_fields::<T>(value)
     }
 }
 

@@ -23,6 +23,11 @@ pub trait FromValue: Sized {
     fn keywords() -> &'static [&'static str] {
         &[]
     }
+
+    /// The value as it may be shown: where this type is a secret, it is hidden.
+    fn shown(value: &Value) -> Value {
+        value.clone()
+    }
 }
 
 /// A type that a value can be made of.

@@ -63,6 +63,13 @@ impl FromValue for Secret {
     fn type_name() -> String {
         "secret".to_owned()
     }
+
+    fn shown(value: &Value) -> Value {
+        match value {
+            Value::Null | Value::Unknown => value.clone(),
+            _ => Value::Secret(Self::default()),
+        }
+    }
 }
 
 impl FromValue for OptionalSecret {
@@ -78,6 +85,10 @@ impl FromValue for OptionalSecret {
 
     fn type_name() -> String {
         "secret or string".to_owned()
+    }
+
+    fn shown(value: &Value) -> Value {
+        Self::from_value(value).map_or_else(|_| value.clone(), Value::OptionalSecret)
     }
 }
 
