@@ -185,7 +185,10 @@ impl Evaluation<'_> {
         let found = found.or_else(|| library.get(&first.text).map(|value| (value.clone(), 1)));
         let Some((value, used)) = found.map(|(value, used)| (value, used.max(1))) else {
             let mut names = scope.names();
-            names.extend(library.names().map(str::to_owned));
+            let current = library
+                .names()
+                .filter(|name| Library::replacement(name).is_none());
+            names.extend(current.map(str::to_owned));
             let message = format!("identifier {:?} does not exist", first.text);
             let help = suggest::did_you_mean(&first.text, names.iter().map(String::as_str));
             return Err(self.error_with(first.span, message, help));

@@ -11,7 +11,6 @@ impl Lexer<'_> {
             self.terminator_due = false;
             self.push_span(TokenKind::Terminator, Span::new(start as u32, start as u32));
         }
-        let line_comment = self.peek_at(1) == Some('/');
         let end = match comment_end(self.text, start) {
             Some(end) => end,
             None => {
@@ -22,17 +21,13 @@ impl Lexer<'_> {
         self.offset = end;
         self.terminator_due = false;
 
-        let mut text = &self.text[start..end];
-        if line_comment {
-            text = text.trim_end_matches('\r');
-        }
         let span = Span::new(start as u32, end as u32);
         let line = self.source.line_of(span.start);
         let comment = Comment {
-            text: text.replace('\r', ""),
+            text: self.text[start..end].replace('\r', ""),
             span,
         };
-        let last_line = line + text.matches('\n').count() as u32;
+        let last_line = line + comment.text.matches('\n').count() as u32;
         match (self.group_line, self.comments.last_mut()) {
             (Some(previous), Some(group)) if line <= previous + 1 => group.comments.push(comment),
             _ => self.comments.push(CommentGroup {

@@ -181,6 +181,12 @@ impl<T: ToValue + ?Sized> ToValue for Arc<T> {
     }
 }
 
+impl<T: ToValue + ?Sized> ToValue for Box<T> {
+    fn to_value(&self) -> Value {
+        (**self).to_value()
+    }
+}
+
 impl<T: ToValue> ToValue for Option<T> {
     fn to_value(&self) -> Value {
         self.as_ref().map_or(Value::Null, ToValue::to_value)
@@ -202,6 +208,18 @@ impl<T: ToValue> ToValue for Vec<T> {
 impl<T: ToValue> ToValue for BTreeMap<String, T> {
     fn to_value(&self) -> Value {
         Value::object(self.iter().map(|(key, value)| (key, value.to_value())))
+    }
+}
+
+impl<T: ToValue, S> ToValue for HashMap<String, T, S> {
+    /// Sorted by key, so that the same map is always the same value.
+    fn to_value(&self) -> Value {
+        let sorted: BTreeMap<&String, &T> = self.iter().collect();
+        Value::object(
+            sorted
+                .into_iter()
+                .map(|(key, value)| (key, value.to_value())),
+        )
     }
 }
 

@@ -198,6 +198,12 @@ impl ToValue for f64 {
     }
 }
 
+impl ToValue for f32 {
+    fn to_value(&self) -> Value {
+        f64::from(*self).into()
+    }
+}
+
 impl ToValue for Number {
     fn to_value(&self) -> Value {
         Value::Number(*self)
