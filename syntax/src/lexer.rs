@@ -43,6 +43,7 @@ pub fn lex(source: &SourceFile) -> (Lexed, Diagnostics) {
     if lexer.text.starts_with(BYTE_ORDER_MARK) {
         lexer.offset = BYTE_ORDER_MARK.len_utf8();
     }
+    lexer.refuse_everywhere();
     lexer.run();
     (
         Lexed {
@@ -168,11 +169,30 @@ impl Lexer<'_> {
         }
     }
 
+    /// Reports what may be nowhere, not even in a string or a comment.
+    fn refuse_everywhere(&mut self) {
+        if let Some(at) = self.source.invalid_at() {
+            let at = at as usize;
+            let end = at + char::REPLACEMENT_CHARACTER.len_utf8();
+            self.error(at, end, "the text is not valid UTF-8 from here on");
+        }
+        let text = self.text;
+        for (at, found) in text
+            .match_indices(['\0', BYTE_ORDER_MARK])
+            .filter(|(at, _)| *at > 0 || !text.starts_with(BYTE_ORDER_MARK))
+        {
+            let message = match found {
+                "\0" => "illegal character NUL",
+                _ => "a byte order mark may only be the first character",
+            };
+            self.error(at, at + found.len(), message);
+        }
+    }
+
     fn refuse(&mut self, start: usize, ch: char) {
         let message = match ch {
-            '\0' => "illegal character NUL".to_owned(),
-            BYTE_ORDER_MARK => "a byte order mark may only be the first character".to_owned(),
-            char::REPLACEMENT_CHARACTER => "the text is not valid UTF-8 here".to_owned(),
+            '\0' | BYTE_ORDER_MARK => return,
+            char::REPLACEMENT_CHARACTER if self.source.invalid_at().is_some() => return,
             ';' => "illegal character `;`: a statement ends with its line".to_owned(),
             '#' => "illegal character `#`: a comment begins with `//`".to_owned(),
             _ => format!("illegal character {ch:?} (U+{:04X})", ch as u32),
@@ -361,6 +381,8 @@ mod tests {
             ("a;", 1, 2, "ends with its line"),
             ("a\u{feff}", 1, 4, "byte order mark"),
             ("\0", 0, 1, "NUL"),
+            ("a = 1 // \0", 9, 10, "NUL"),
+            ("a = `\u{feff}`", 5, 8, "byte order mark"),
         ];
         for (text, start, end, message) in table {
             let (_, diagnostics) = lex(&SourceFile::new("t", text));
@@ -377,6 +399,19 @@ mod tests {
                 first.message
             );
         }
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_refused_even_in_a_comment() {
+        let source = SourceFile::from_bytes("t", b"a = 1 // \xff\nb = \xfe");
+        let (_, diagnostics) = lex(&source);
+        assert_eq!(diagnostics.len(), 1, "{}", diagnostics.render());
+        let first = diagnostics.iter().next().expect("one");
+        assert_eq!(first.span, Span::new(9, 12));
+        assert!(first.message.contains("UTF-8"));
+        // The replacement character itself may be in a string.
+        let (_, diagnostics) = lex(&SourceFile::from_bytes("t", "a = \"\u{fffd}\"".as_bytes()));
+        assert!(diagnostics.is_empty());
     }
 
     #[test]

@@ -6,10 +6,7 @@ use crate::token::TokenKind;
 impl Lexer<'_> {
     pub(super) fn raw(&mut self, start: usize) -> TokenKind {
         match self.text[self.offset..].find('`') {
-            Some(length) => {
-                self.refuse_nul(self.offset, self.offset + length);
-                self.offset += length + 1;
-            }
+            Some(length) => self.offset += length + 1,
             None => {
                 self.offset = self.text.len();
                 self.error(
@@ -38,19 +35,10 @@ impl Lexer<'_> {
                     if ch == quote {
                         break;
                     }
-                    if ch == '\0' {
-                        self.refuse(self.offset - 1, ch);
-                    }
                 }
             }
         }
         TokenKind::String
-    }
-
-    fn refuse_nul(&mut self, start: usize, end: usize) {
-        if let Some(at) = self.text[start..end].find('\0') {
-            self.refuse(start + at, '\0');
-        }
     }
 
     /// Reads what follows a backslash.
