@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Where it differs from Alloy, it does so on purpose:
-//! - All mistakes of a file are reported, not one for each block; see [`parse`] and [`decode`].
+//! - All mistakes of a file are reported, not one for each block; see [`parse()`] and [`decode()`].
 //! - Printing never changes what a file says: strings, quoted keys and comments that Alloy's
-//!   formatter would damage are kept; see [`print`].
+//!   formatter would damage are kept; see [`print()`].
 //! - Secrets taint: `string.format` with a secret gives a secret, and `encoding.to_json` refuses
 //!   one, where Alloy shows it.
 //! - A number that does not fit its argument is refused, where Alloy wraps it around.
