@@ -51,6 +51,8 @@ pub(crate) struct Book {
     pub(crate) tails_bytes: usize,
     /// Bytes that cursors have passed since the log was opened; tells when a trim is worth it.
     pub(crate) passed_bytes: u64,
+    /// Trims written since the log was opened; tells when there may be files to give back.
+    pub(crate) trims_done: u64,
     /// Streams without queues, whose files are to be given back.
     pub(crate) discarded: Vec<u32>,
 }

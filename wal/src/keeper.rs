@@ -16,7 +16,7 @@ use crate::shared::Shared;
 use crate::writer::Job;
 
 /// How often the keeper looks.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// Files worth looking through for something to give back.
 const FILES_BYTES: u64 = 32 << 20;
@@ -97,9 +97,9 @@ fn give_back(shared: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     let mut book = shared.book();
-    let passed = book.passed_bytes;
+    let done = book.trims_done;
     let discarded = std::mem::take(&mut book.discarded);
-    if discarded.is_empty() && shared.given_back.swap(passed, Ordering::AcqRel) == passed {
+    if discarded.is_empty() && shared.given_back.swap(done, Ordering::AcqRel) == done {
         return Ok(());
     }
     let mut dead: Vec<(u32, u64)> = discarded.into_iter().map(|id| (id, u64::MAX)).collect();

@@ -66,6 +66,9 @@ pub struct Options {
     pub linger: Duration,
     /// A group is closed at this size. At 4 MiB one sync costs less than writing the group.
     pub group_bytes_max: usize,
+    /// A stream's part of a group of this size or more is written as a file of its own. The syncs of
+    /// a file cost a few milliseconds, which writing 2 MiB once instead of twice makes up for.
+    pub bulk_bytes_min: u64,
 }
 
 impl Options {
@@ -81,6 +84,7 @@ impl Options {
             tails_bytes: 64 << 20,
             linger: Duration::from_micros(200),
             group_bytes_max: 4 << 20,
+            bulk_bytes_min: 2 << 20,
         }
     }
 }

@@ -61,6 +61,29 @@ pub(crate) struct Loaded {
     pub(crate) streams: BTreeMap<u32, Stream>,
 }
 
+impl Loaded {
+    /// Goes by a stream's last record where the notes are older: they were lost to damage, and the
+    /// record, which is in a file, was not.
+    fn extend(&mut self, last: &Stored) {
+        let Some(stream) = self.streams.get_mut(&last.place.stream) else {
+            return;
+        };
+        if last.place.sequence <= stream.head.sequence {
+            return;
+        }
+        let found = last.total - stream.head.total;
+        stream.head = Head {
+            sequence: last.place.sequence,
+            total: last.total,
+        };
+        for member in &stream.members {
+            if let Some((_, progress)) = self.queues.get_mut(member) {
+                progress.ledger.accepted += found.items;
+            }
+        }
+    }
+}
+
 /// An open log.
 pub(crate) struct Opened {
     pub(crate) store: Store,
@@ -90,7 +113,8 @@ pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
     let mut recovery = Recovery::default();
     let store = open_store(options, &mut recovery)?;
     let refused = |error: StoreError| refused(options, error);
-    let mut loaded = load(&store).map_err(refused)?;
+    let marked = mark.marked();
+    let mut loaded = load(&store, marked.sequence).map_err(refused)?;
     match loaded.format {
         Some(found) if found > FORMAT => {
             return Err(OpenError::NewerFormat {
@@ -113,7 +137,6 @@ pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
             sync_directory(&options.path).map_err(failed("cannot sync the directory"))?;
         }
     }
-    let marked = mark.marked();
     recovery.clean = marked.closed || marked.sequence == 0;
     recovery.missing = (marked.sequence + 1).saturating_sub(loaded.clock.sequence);
     loaded.clock.sequence = loaded.clock.sequence.max(marked.sequence + 1);
@@ -185,8 +208,25 @@ fn refused(options: &Options, error: StoreError) -> OpenError {
     }
 }
 
-/// Reads all notes.
-pub(crate) fn load(store: &Store) -> Result<Loaded, StoreError> {
+/// Reads all notes and compares them with the bulk files. `marked` is the last sequence known to
+/// have been acknowledged.
+pub(crate) fn load(store: &Store, marked: u64) -> Result<Loaded, StoreError> {
+    let mut loaded = read_notes(store)?;
+    for (last, value) in store.bulk_streams()? {
+        let acknowledged = marked.max(loaded.clock.sequence - 1);
+        if last.sequence > acknowledged {
+            // Handed over in a group that was not finished. Its numbers are not used again.
+            store.disown(acknowledged + 1, last)?;
+            loaded.clock.sequence = loaded.clock.sequence.max(last.sequence + 1);
+            loaded.clock.stream = loaded.clock.stream.max(last.stream + 1);
+        } else if let Ok(stored) = Stored::open(last, value) {
+            loaded.extend(&stored);
+        }
+    }
+    Ok(loaded)
+}
+
+fn read_notes(store: &Store) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let mut progress: BTreeMap<u32, Progress> = BTreeMap::new();
     for (key, note) in store.notes()? {

@@ -125,7 +125,8 @@ impl Writer {
     fn reopen(&mut self) -> Result<(), String> {
         let path = recovery::store_path(&self.shared.options.path);
         let store = Store::open(&path, &self.shared.options).map_err(|error| error.message)?;
-        let loaded = recovery::load(&store).map_err(|error| error.message)?;
+        let loaded =
+            recovery::load(&store, self.mark.marked().sequence).map_err(|error| error.message)?;
         let mut book = self.shared.book();
         book.reconcile(loaded);
         let wake: Vec<_> = book

@@ -19,6 +19,7 @@ use crate::mark::Mark;
 use crate::meters::Meters;
 use crate::notes::Key;
 use crate::options::{PROGRESS_DELAY, QueueLimits};
+use crate::record::Stored;
 use crate::revive::Revival;
 use crate::shared::Shared;
 use crate::stats::{self, QueueStats};
@@ -212,15 +213,17 @@ impl Writer {
     }
 
     /// Writes a group, with all progress there is, and shows it to the readers.
-    fn write(&mut self, mut group: Group) -> Result<(), CommitError> {
+    fn write(&mut self, group: Group) -> Result<(), CommitError> {
         let mut changes = self.changes(Some(&group));
-        changes.records = std::mem::take(&mut group.records);
         let began = Instant::now();
-        if let Err(error) = self.put(&changes, true) {
+        let (small, large) = group.split(self.shared.options.bulk_bytes_min);
+        changes.records = small;
+        // The notes are what makes the files count, so they come last.
+        let written = large.values().try_for_each(|records| self.ingest(records));
+        if let Err(error) = written.and_then(|()| self.put(&changes, true)) {
             return Err(self.broken(&error));
         }
         self.shared.meters.synced(began.elapsed());
-        group.records = std::mem::take(&mut changes.records);
         let mut book = self.shared.book();
         let wake = book.publish(&group, &self.shared.options);
         let durable = book.clock.sequence - 1;
@@ -258,6 +261,16 @@ impl Writer {
         book.progress_notes(&moved, added, &mut changes.notes);
         changes.trims = self.trimmer.due(&book);
         changes
+    }
+
+    fn ingest(&self, records: &[Stored]) -> Result<(), StoreError> {
+        let store = self
+            .shared
+            .store()
+            .map_err(|error| StoreError::other(&error.to_string()))?;
+        let bytes = records.iter().map(|stored| stored.counts.bytes).sum();
+        Meters::add(&self.shared.meters.bulk_bytes, bytes);
+        store.ingest(records)
     }
 
     pub(crate) fn put(&self, changes: &Changes, sync: bool) -> Result<(), StoreError> {

@@ -24,6 +24,7 @@ fn victim() {
         .unwrap();
     let mut options = options(Path::new(&path));
     (options.tail_bytes, options.memtable_bytes) = (100_000, 2 << 20);
+    options.bulk_bytes_min = 150_000;
     let log = Log::open(options).unwrap();
     assert!(!log.recovery().is_damaged(), "{:?}", log.recovery());
     let (a, b) = (queue(&log, "a"), queue(&log, "b"));

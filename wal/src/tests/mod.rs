@@ -3,6 +3,7 @@
 mod basics;
 mod behind;
 mod budgets;
+mod bulk;
 mod damage;
 mod faults;
 mod kill;
