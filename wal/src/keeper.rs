@@ -4,6 +4,7 @@
 //! is synced before any file goes. Otherwise a power cut could leave a cursor that stands before
 //! records that are no longer there.
 
+use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::Error;
 use crate::options::Policy;
 use crate::record::to_millis;
+use crate::recovery;
 use crate::shared::Shared;
 use crate::writer::Job;
 
@@ -55,14 +57,27 @@ impl Drop for Keeper {
 }
 
 fn run(shared: &Weak<Shared>, stopped: &mpsc::Receiver<()>) {
+    let mut groups = 0;
     while stopped.recv_timeout(EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
+        let written = shared.meters.groups.load(Ordering::Relaxed);
+        if std::mem::replace(&mut groups, written) != written {
+            sync_mark(&shared);
+        }
         expire(&shared);
         if let Err(error) = give_back(&shared) {
             tracing::debug!(%error, "cannot give files back at the moment");
         }
+    }
+}
+
+/// The mark may be this much older than the log after a power cut, and not more.
+fn sync_mark(shared: &Shared) {
+    let file = File::open(recovery::mark_path(&shared.options.path));
+    if let Err(error) = file.and_then(|file| file.sync_data()) {
+        tracing::debug!(%error, "cannot sync the high-water mark of the log");
     }
 }
 

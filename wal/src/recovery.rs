@@ -97,6 +97,11 @@ pub(crate) fn store_path(path: &Path) -> PathBuf {
     path.join("store")
 }
 
+/// Where the high-water mark is.
+pub(crate) fn mark_path(path: &Path) -> PathBuf {
+    path.join("mark")
+}
+
 pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
     let began = Instant::now();
     let failed = |doing: &'static str| {
@@ -107,8 +112,7 @@ pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
         }
     };
     create_directory(&options.path).map_err(failed("cannot make the directory"))?;
-    let mut mark =
-        Mark::open(&options.path.join("mark")).map_err(failed("cannot open the mark"))?;
+    let mut mark = Mark::open(&mark_path(&options.path)).map_err(failed("cannot open the mark"))?;
     let aside = put_aside(&options.path).map_err(failed("cannot link the log files"))?;
     let mut recovery = Recovery::default();
     let store = open_store(options, &mut recovery)?;
@@ -137,7 +141,7 @@ pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
             sync_directory(&options.path).map_err(failed("cannot sync the directory"))?;
         }
     }
-    recovery.clean = marked.closed || marked.sequence == 0;
+    recovery.clean = marked.closed || loaded.format.is_none();
     recovery.missing = (marked.sequence + 1).saturating_sub(loaded.clock.sequence);
     loaded.clock.sequence = loaded.clock.sequence.max(marked.sequence + 1);
     let mut book = Book::load(loaded);

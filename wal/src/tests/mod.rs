@@ -8,6 +8,7 @@ mod damage;
 mod faults;
 mod kill;
 mod model;
+mod power;
 
 use std::fs;
 use std::path::{Path, PathBuf};
