@@ -63,10 +63,16 @@ pub(crate) enum Refusal {
 }
 
 impl Group {
-    pub(crate) fn new(book: &Book) -> Self {
-        Self {
-            live_bytes: book.live_bytes(),
-            ..Self::default()
+    pub(crate) fn new(book: &Book, options: &Options) -> Self {
+        let mut group = Self::default();
+        group.measure(book, options);
+        group
+    }
+
+    /// Looks at what the log owes, if it has a budget for that.
+    pub(crate) fn measure(&mut self, book: &Book, options: &Options) {
+        if options.budget_bytes.is_some() {
+            self.live_bytes = book.live_bytes() + self.bytes;
         }
     }
 
@@ -87,11 +93,6 @@ impl Group {
             }
         }
         (small, large)
-    }
-
-    /// Looks at the log again after records were dropped from it.
-    pub(crate) fn measure(&mut self, book: &Book) {
-        self.live_bytes = book.live_bytes() + self.bytes;
     }
 }
 

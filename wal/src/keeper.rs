@@ -118,12 +118,11 @@ fn give_back(shared: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     let mut dead: Vec<(u32, u64)> = discarded.into_iter().map(|id| (id, u64::MAX)).collect();
-    dead.extend(
-        book.streams
-            .iter()
-            .map(|(id, stream)| (*id, stream.trimmed)),
-    );
-    dead.retain(|(_, trimmed)| *trimmed > 0);
+    for (id, stream) in &mut book.streams {
+        if stream.trimmed > std::mem::replace(&mut stream.given_back, stream.trimmed) {
+            dead.push((*id, stream.trimmed));
+        }
+    }
     let live = book.live_bytes();
     drop(book);
     let failed = |error: crate::store::StoreError| Error::Store(error.message);
@@ -131,7 +130,7 @@ fn give_back(shared: &Shared) -> Result<(), Error> {
     for (stream, to) in &dead {
         store.drop_files(*stream, *to).map_err(failed)?;
     }
-    if store.file_bytes() > live + live / 2 + SLACK_BYTES {
+    if store.batch_file_bytes() > live + live / 2 + SLACK_BYTES {
         for (stream, to) in dead {
             store.compact(stream, to);
         }

@@ -59,6 +59,8 @@ pub(crate) struct Loaded {
     pub(crate) clock: Clock,
     pub(crate) queues: BTreeMap<u32, (String, Progress)>,
     pub(crate) streams: BTreeMap<u32, Stream>,
+    /// Streams that have files and no queues any more.
+    pub(crate) discarded: Vec<u32>,
 }
 
 impl Loaded {
@@ -117,29 +119,17 @@ pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
     let mut recovery = Recovery::default();
     let store = open_store(options, &mut recovery)?;
     let refused = |error: StoreError| refused(options, error);
+    check_format(&store, refused)?;
     let marked = mark.marked();
     let mut loaded = load(&store, marked.sequence).map_err(refused)?;
-    match loaded.format {
-        Some(found) if found > FORMAT => {
-            return Err(OpenError::NewerFormat {
-                found,
-                supported: FORMAT,
-            });
-        }
-        Some(_) => {}
-        None => {
-            let notes = vec![(Key::Format, FORMAT.to_le_bytes().to_vec())];
-            store
-                .write(
-                    &Changes {
-                        notes,
-                        ..Changes::default()
-                    },
-                    true,
-                )
-                .map_err(refused)?;
-            sync_directory(&options.path).map_err(failed("cannot sync the directory"))?;
-        }
+    if loaded.format.is_none() {
+        let notes = vec![(Key::Format, FORMAT.to_le_bytes().to_vec())];
+        let changes = Changes {
+            notes,
+            ..Changes::default()
+        };
+        store.write(&changes, true).map_err(refused)?;
+        sync_directory(&options.path).map_err(failed("cannot sync the directory"))?;
     }
     recovery.clean = marked.closed || loaded.format.is_none();
     recovery.missing = (marked.sequence + 1).saturating_sub(loaded.clock.sequence);
@@ -201,6 +191,20 @@ fn open_store(options: &Options, recovery: &mut Recovery) -> Result<Store, OpenE
     Store::open(&path, options).map_err(|error| refused(options, error))
 }
 
+/// Refuses a newer format before anything else is read, or changed.
+fn check_format(store: &Store, refused: impl Fn(StoreError) -> OpenError) -> Result<(), OpenError> {
+    let notes = store.notes().map_err(refused)?;
+    let format = notes.iter().find(|(key, _)| *key == Key::Format);
+    let format = format.and_then(|(_, note)| <[u8; 4]>::try_from(&note[..]).ok());
+    match format.map(u32::from_le_bytes) {
+        Some(found) if found > FORMAT => Err(OpenError::NewerFormat {
+            found,
+            supported: FORMAT,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn refused(options: &Options, error: StoreError) -> OpenError {
     let path = options.path.clone();
     if error.locked {
@@ -223,6 +227,8 @@ pub(crate) fn load(store: &Store, marked: u64) -> Result<Loaded, StoreError> {
             store.disown(acknowledged + 1, last)?;
             loaded.clock.sequence = loaded.clock.sequence.max(last.sequence + 1);
             loaded.clock.stream = loaded.clock.stream.max(last.stream + 1);
+        } else if !loaded.streams.contains_key(&last.stream) {
+            loaded.discarded.push(last.stream);
         } else if let Ok(stored) = Stored::open(last, value) {
             loaded.extend(&stored);
         }
@@ -298,8 +304,7 @@ fn inspect(store: &Store, book: &mut Book) -> Result<u64, StoreError> {
             let Some(queue) = book.queues.get_mut(&member) else {
                 continue;
             };
-            let scan = store.scan(*id, queue.next, u64::MAX);
-            let first = match scan.current() {
+            let first = match store.first(*id, queue.next) {
                 Err(error) if error.damage => None,
                 other => other?,
             };

@@ -238,6 +238,16 @@ impl Store {
         scan
     }
 
+    /// The first record of a stream from `from` on, read by itself.
+    pub(crate) fn first(
+        &self,
+        stream: u32,
+        from: u64,
+    ) -> Result<Option<(Place, Bytes)>, StoreError> {
+        let scan = self.scan_of(&self.families(), Place::new(stream, from), None);
+        Ok(scan.current()?.filter(|(place, _)| place.stream == stream))
+    }
+
     /// The last record of a stream, if it has one.
     pub(crate) fn last(&self, stream: u32) -> Result<Option<(Place, Bytes)>, StoreError> {
         let end = Place::new(stream, u64::MAX);
@@ -277,6 +287,14 @@ impl Store {
             bytes.ok().flatten().unwrap_or(0)
         });
         bytes.sum()
+    }
+
+    /// Bytes in data files whose records came in batches.
+    pub(crate) fn batch_file_bytes(&self) -> u64 {
+        let bytes = self
+            .db
+            .property_int_value_cf(self.records(), "rocksdb.total-sst-files-size");
+        bytes.ok().flatten().unwrap_or(0)
     }
 
     /// Bytes in memtables, of which some may wait for their flush.

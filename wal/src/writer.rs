@@ -91,10 +91,7 @@ impl Writer {
         loop {
             match self.next_job() {
                 Ok(Job::Commit(first)) => self.write_group(first),
-                Ok(Job::Progress) => {
-                    self.progress_due
-                        .get_or_insert_with(|| Instant::now() + PROGRESS_DELAY);
-                }
+                Ok(Job::Progress) => self.expect_progress(),
                 Ok(Job::Create {
                     name,
                     limits,
@@ -136,6 +133,11 @@ impl Writer {
         }
     }
 
+    fn expect_progress(&mut self) {
+        self.progress_due
+            .get_or_insert_with(|| Instant::now() + PROGRESS_DELAY);
+    }
+
     fn on_timer(&mut self) {
         if self.revival.is_some() {
             self.revive();
@@ -174,8 +176,8 @@ impl Writer {
                     bytes += submission.bytes;
                     submissions.push(submission);
                 }
-                // The group takes the progress with it.
-                Job::Progress => {}
+                // The group takes the progress with it, if it is not refused.
+                Job::Progress => self.expect_progress(),
                 other => {
                     self.held = Some(other);
                     break;
@@ -193,7 +195,7 @@ impl Writer {
             }
             return;
         }
-        let mut group = Group::new(&self.shared.book());
+        let mut group = Group::new(&self.shared.book(), &self.shared.options);
         for submission in submissions {
             match self.admit(&mut group, &submission) {
                 Ok(()) => self.shared.book().enter(&mut group, submission),
@@ -321,7 +323,7 @@ impl Writer {
     }
 
     fn remove(&mut self, id: u32) -> Result<QueueStats, Error> {
-        self.ready()
+        self.alive()
             .map_err(|error| Error::Store(error.to_string()))?;
         let mut book = self.shared.book();
         let stats = book
@@ -366,7 +368,9 @@ impl Writer {
         }
         self.trimmer.hurry();
         self.write_progress(true);
-        let durable = self.shared.book().visible - 1;
-        self.mark.close(durable);
+        if self.revival.is_none() {
+            let durable = self.shared.book().visible - 1;
+            self.mark.close(durable);
+        }
     }
 }
