@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Destination, QueueSettings, QueueSize, Request, Settings, Verdict, job::Context,
-    lane::Lane, record, request,
+    Destination, QueueSettings, QueueSize, Request, Settings, Verdict, arrivals::Arrivals,
+    job::Context, lane::Lane, record, request,
 };
 use crate::{
     batch::{
