@@ -10,7 +10,8 @@ use crate::value::{FromValue, Value};
 /// expression that was built to reach them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Expressions evaluated and elements handled by functions: a million take some 100 ms.
+    /// Expressions evaluated and elements handled by functions: ten million take about a
+    /// second.
     pub steps: u64,
     /// The bytes of text that operators and functions may make, in all.
     pub text_bytes: u64,
@@ -60,7 +61,7 @@ pub struct Arguments<'a> {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            steps: 1_000_000,
+            steps: 10_000_000,
             text_bytes: 16 << 20,
         }
     }

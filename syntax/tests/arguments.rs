@@ -69,6 +69,10 @@ enum Stage {
     Match(Match),
 }
 
+/// A block that is only there or not.
+#[derive(Arguments, Clone, Debug, Default, PartialEq)]
+struct Marker {}
+
 /// Sends things.
 #[derive(Arguments, Clone, Debug, PartialEq)]
 #[arguments(validate = Self::check)]
@@ -83,6 +87,8 @@ struct Example {
     queue: Queue,
     #[block(name = "rule")]
     rules: Vec<Rule>,
+    #[block]
+    marker: Option<Box<Marker>>,
     #[stages(prefix = "stage")]
     stages: Vec<Stage>,
 }
@@ -139,6 +145,7 @@ fn what_is_missing_has_its_default() {
         }
     );
     assert!(example.rules.is_empty() && example.stages.is_empty());
+    assert!(example.marker.is_none() && good("endpoint = \"\"\nmarker { }").marker.is_some());
 }
 
 #[test]
@@ -254,6 +261,7 @@ fn the_schema_says_everything() {
         "names",
         "queue",
         "rule",
+        "marker",
         "stage.json",
         "stage.match",
     ];

@@ -267,6 +267,14 @@ fn the_library_works_as_alloys_does() {
             "[{ a = 1, b = 3, c = 4 }]",
         ),
         (
+            "array.combine_maps([{a = \"x\"}, {a = \"y\"}, {}], [{a = \"y\", n = 1}, {}, {a = \"y\", n = 2}], [\"a\"])",
+            "[{ a = \"y\", n = 1 }, { a = \"y\", n = 2 }]",
+        ),
+        (
+            "array.combine_maps([{a = \"p\"}], [{a = \"x\"}, {a = plain}], [\"a\"])",
+            "[{ a = \"p\" }]",
+        ),
+        (
             "array.combine_maps([{a = 1}], [{a = 2}, {a = 3}], [\"a\"], true)",
             "[{ a = 1 }, { a = 1 }]",
         ),
@@ -396,6 +404,9 @@ fn limits_are_named_when_they_are_reached() {
             assert!(error.contains("limit: text"), "{verb} {argument}: {error}");
         }
     }
+    let list = "1, ".repeat(10_000);
+    let error = eval(&format!("string.format(\"%9999999v\", [{list}])")).expect_err("too long");
+    assert!(error.contains("limit: text"), "{error}");
     let steps = Limits {
         steps: 10,
         ..Limits::default()

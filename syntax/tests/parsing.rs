@@ -68,6 +68,14 @@ fn each_mistake_is_reported_at_its_place() {
         ),
         ("a = {b: 2}", &["1:7 illegal character ':' (U+003A)"]),
         (
+            "a = [\n1,\nb = 2\nc {\nd = e(\n}\nf = 3 3\n",
+            &[
+                "3:1 expected `]`, found `b`",
+                "6:1 expected a value, found `}`",
+                "7:7 expected the end of the line, found a number",
+            ],
+        ),
+        (
             "a = f(1,\n",
             &["2:1 expected `)`, found the end of the file"],
         ),

@@ -24,8 +24,8 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
             fn schema() -> &'static ::syntax::Schema {
                 static SCHEMA: ::std::sync::LazyLock<::syntax::Schema> =
                     ::std::sync::LazyLock::new(|| {
-                        let mut fields = ::std::vec::Vec::new();
-                        #(#descriptions)*
+                        let fields = ::std::vec::Vec::new();
+                        #(let mut fields = fields; #descriptions)*
                         ::syntax::Schema { doc: #doc, fields }
                     });
                 &SCHEMA
@@ -34,6 +34,8 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
             fn from_fields(
                 fields: &mut ::syntax::decode::Fields<'_, '_>,
             ) -> ::std::option::Option<Self> {
+                // A block without fields does not look at them.
+                let _ = &fields;
                 #(let #idents = #decoders;)*
                 let arguments = Self { #(#idents: #idents?),* };
                 #validate

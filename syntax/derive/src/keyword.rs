@@ -8,7 +8,7 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
     let Data::Enum(data) = &input.data else {
         return Err(syn::Error::new_spanned(input, "this derive is for enums"));
     };
-    let ident = &input.ident;
+    let (ident, visibility) = (&input.ident, &input.vis);
     let (mut variants, mut words, mut arms) = (Vec::new(), Vec::new(), Vec::new());
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
@@ -34,7 +34,7 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(quote! {
         impl #ident {
             /// The word as it is written in a file.
-            pub const fn as_str(&self) -> &'static str {
+            #visibility const fn as_str(&self) -> &'static str {
                 match self {
                     #(Self::#variants => #words),*
                 }

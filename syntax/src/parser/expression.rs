@@ -314,7 +314,9 @@ impl Parser<'_> {
             return;
         }
         self.take();
-        while self.kind() != until && self.kind() != TokenKind::End {
+        // A statement inside brackets means that they were not closed; in braces it may be a field.
+        let unclosed = |parser: &Self| until != TokenKind::RightCurly && parser.starts_statement();
+        while self.kind() != until && self.kind() != TokenKind::End && !unclosed(self) {
             element(self);
             if self.kind() == until || self.eat(TokenKind::Comma) {
                 continue;

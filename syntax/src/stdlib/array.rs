@@ -1,5 +1,6 @@
 //! Functions over arrays.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -80,28 +81,49 @@ fn combine_maps(arguments: &Arguments<'_>) -> Call {
         }
         None => false,
     };
+    let all: Vec<usize> = (0..right.len()).collect();
+    // Thousands of targets are joined with thousands: most pairs are never looked at.
+    let by_text = by_text(&right, &keys[0]);
     let mut joined = Vec::new();
-    for (index, a) in left.iter().enumerate() {
-        arguments.budget().take_steps(right.len())?;
-        for b in &right {
+    for (a, original) in left.iter().zip(array(arguments, 0)?.iter()) {
+        let candidates = match (a.get(&keys[0]), &by_text) {
+            (Some(Value::String(text)), Some(by_text)) if !keep_left => {
+                by_text.get(text).map_or(&[][..], Vec::as_slice)
+            }
+            _ => &all,
+        };
+        arguments.budget().take_steps(candidates.len())?;
+        for b in candidates.iter().map(|index| &right[*index]) {
             let agree = |key: &String| match (a.get(key), b.get(key)) {
                 (Some(a), Some(b)) => a.equals(b),
                 _ => false,
             };
             if keys.iter().all(agree) {
                 arguments.budget().take_steps(a.len() + b.len())?;
-                let fields = a
-                    .iter()
-                    .chain(b)
-                    .map(|(key, value)| (key.clone(), value.clone()));
+                let fields = a.iter().chain(b);
+                let fields = fields.map(|(key, value)| (key.clone(), value.clone()));
                 joined.push(Value::Object(fields.collect()));
             } else if keep_left {
                 // Once for each right object that does not match: Alloy's behaviour.
-                joined.push(array(arguments, 0)?[index].clone());
+                joined.push(original.clone());
             }
         }
     }
     Ok(Value::array(joined))
+}
+
+/// Where the objects are that have a text in a key; `None` if one has something else there, since
+/// that may equal a text as well.
+fn by_text(objects: &[Object], key: &str) -> Option<HashMap<Arc<str>, Vec<usize>>> {
+    let mut found: HashMap<Arc<str>, Vec<usize>> = HashMap::new();
+    for (index, object) in objects.iter().enumerate() {
+        match object.get(key) {
+            Some(Value::String(text)) => found.entry(Arc::clone(text)).or_default().push(index),
+            Some(_) => return None,
+            None => {}
+        }
+    }
+    Some(found)
 }
 
 /// Groups objects by the text of a key, in the order in which the texts are first seen.

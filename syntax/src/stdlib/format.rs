@@ -44,8 +44,7 @@ pub(super) fn format(arguments: &Arguments<'_>) -> Call {
         argument: 0,
         good_index: true,
         reordered: false,
-        printer: Printer::default(),
-        room: arguments.budget().text_left(),
+        printer: Printer::new(arguments.budget().text_left()),
     };
     let text = sprintf.run()?;
     let result = arguments.text(text)?;
@@ -66,8 +65,6 @@ struct Sprintf<'a> {
     /// Whether there was an argument index at all.
     reordered: bool,
     printer: Printer,
-    /// How many bytes the text may have.
-    room: usize,
 }
 
 // === impl Argument ===
@@ -141,9 +138,7 @@ impl Sprintf<'_> {
             if self.eat(b'%') && !self.directive()? {
                 break;
             }
-            if self.printer.out.len() > self.room {
-                return Err(FunctionError::new("the text gets too long (limit: text)"));
-            }
+            self.printer.check()?;
         }
         if !self.reordered && self.argument < self.arguments.len() {
             self.extra();

@@ -18,10 +18,11 @@ pub(super) struct Flags {
     pub(super) precision: Option<usize>,
 }
 
-#[derive(Default)]
 pub(super) struct Printer {
     pub(super) out: Vec<u8>,
     pub(super) flags: Flags,
+    /// How many bytes the text may have.
+    room: usize,
 }
 
 // === impl Flags ===
@@ -39,6 +40,25 @@ impl Flags {
 // === impl Printer ===
 
 impl Printer {
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            out: Vec::new(),
+            flags: Flags::default(),
+            room,
+        }
+    }
+
+    /// Fails when the text is too long. What is written between two calls has a bound.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.out.len() > self.room {
+            true => Err(format!(
+                "the text gets too long (limit: text, {} bytes left)",
+                self.room
+            )),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn text(&mut self, text: &[u8]) {
         self.out.extend_from_slice(text);
     }
@@ -53,7 +73,7 @@ impl Printer {
         self.text(argument.type_name().as_bytes());
         if !matches!(argument, Argument::Nil) {
             self.text(b"=");
-            // Only floats in bases that `v` does not have can fail.
+            // If it gets too long here, the next check says so.
             let _ = self.print(argument, 'v', 0);
         }
     }
@@ -64,6 +84,7 @@ impl Printer {
         verb: char,
         depth: usize,
     ) -> Result<(), String> {
+        self.check()?;
         match argument {
             Argument::Nil if depth == 0 && matches!(verb, 'v' | 'T') => self.padded("<nil>"),
             _ if depth == 0 && verb == 'T' => self.string(argument.type_name()),
