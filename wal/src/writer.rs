@@ -145,7 +145,7 @@ impl Writer {
     /// Gathers a group behind `first` and commits it.
     fn write_group(&mut self, first: Submission) {
         let limit = self.shared.options.group_bytes_max;
-        let mut bytes = first.bytes;
+        let mut bytes = first.waiting.bytes();
         let mut submissions = vec![first];
         let mut linger =
             (self.last_commits > 1).then(|| Instant::now() + self.shared.options.linger);
@@ -170,7 +170,7 @@ impl Writer {
             };
             match job {
                 Job::Commit(submission) => {
-                    bytes += submission.bytes;
+                    bytes += submission.waiting.bytes();
                     submissions.push(submission);
                 }
                 // The group takes the progress with it, if it is not refused.
