@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use tokio::sync::oneshot;
 
-use crate::book::Reading;
+use crate::delivery::Reading;
 use crate::error::Error;
 use crate::meters::Meters;
 use crate::options::READ_CHUNK_BYTES;

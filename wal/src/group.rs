@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -21,8 +22,37 @@ use crate::record::{Draft, Place, Stored};
 pub(crate) struct Submission {
     /// Queues, and what they get.
     pub(crate) appends: Vec<(QueueSet, Draft)>,
-    pub(crate) bytes: usize,
+    pub(crate) waiting: Waiting,
     pub(crate) reply: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// A share of the memory that commits may take up while they wait; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Takes a share, unless more than `limit` would be taken in all. A commit alone always fits.
+    pub(crate) fn take(all: &Arc<AtomicUsize>, bytes: usize, limit: usize) -> Option<Self> {
+        let before = all.fetch_add(bytes, Ordering::AcqRel);
+        let share = Self {
+            all: all.clone(),
+            bytes,
+        };
+        (before == 0 || before.saturating_add(bytes) <= limit).then_some(share)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
 }
 
 impl Submission {
@@ -43,6 +73,8 @@ pub(crate) struct Group {
     pub(crate) records: Vec<Stored>,
     pub(crate) heads: BTreeMap<u32, Head>,
     pub(crate) added: BTreeMap<u32, Counts>,
+    /// Shares of the memory for waiting commits, kept until the group is written.
+    waiting: Vec<Waiting>,
     pub(crate) replies: Vec<oneshot::Sender<Result<(), CommitError>>>,
     pub(crate) bytes: u64,
     /// Bytes owed in the whole log, this group included.
@@ -203,6 +235,7 @@ impl Book {
             group.bytes += counts.bytes;
             group.live_bytes += counts.bytes;
         }
+        group.waiting.push(submission.waiting);
         group.replies.push(submission.reply);
     }
 

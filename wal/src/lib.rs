@@ -19,22 +19,27 @@
 
 mod book;
 mod counts;
+mod delivery;
 mod disk;
 mod error;
 mod fetch;
 mod group;
 mod keeper;
 mod ledger;
+mod load;
 mod log;
+mod manage;
 mod mark;
 mod meters;
 mod notes;
 mod options;
+mod quarantine;
 mod queue;
 mod reader;
 mod record;
 mod recovery;
 mod revive;
+mod room;
 mod scan;
 mod shared;
 mod state;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::error::{CommitError, Error, OpenError};
-use crate::group::Submission;
+use crate::group::{Submission, Waiting};
 use crate::keeper::Keeper;
 use crate::options::{COMMIT_BYTES_MAX, Options, QueueLimits};
 use crate::queue::{Queue, QueueSet};
@@ -181,6 +181,11 @@ impl Log {
                 limit: COMMIT_BYTES_MAX as u64,
             });
         }
+        let limit = shared.options.waiting_bytes_max;
+        let Some(waiting) = Waiting::take(&shared.waiting, bytes, limit) else {
+            let reason = format!("{limit} bytes wait to be written already; the disk is too slow");
+            return Err(CommitError::Unavailable(reason));
+        };
         let appends = appends
             .into_iter()
             .map(|append| (append.queues, Draft::new(&append.record)))
@@ -189,7 +194,7 @@ impl Log {
         // When the writer is gone the reply is dropped with the job, and the caller sees that.
         let _ = shared.inbox.send(Job::Commit(Submission {
             appends,
-            bytes,
+            waiting,
             reply,
         }));
         Ok(receiver)

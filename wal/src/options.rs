@@ -61,6 +61,9 @@ pub struct Options {
     pub tail_bytes: usize,
     /// Memory for all such records of all queues together.
     pub tails_bytes: usize,
+    /// Bytes of commits that may wait for the writer. Beyond that commits are refused at once: a disk
+    /// that is slow must show as refusals and not as memory. 128 MiB is a second of a slow disk.
+    pub waiting_bytes_max: usize,
     /// How long a group may wait for the callers of the previous group to come back, when there
     /// were several. An idle log never waits. 200 µs is a fraction of one sync.
     pub linger: Duration,
@@ -83,6 +86,7 @@ impl Options {
             memtable_bytes: 64 << 20,
             tail_bytes: 16 << 20,
             tails_bytes: 64 << 20,
+            waiting_bytes_max: 128 << 20,
             linger: Duration::from_micros(200),
             group_bytes_max: 8 << 20,
             bulk_bytes_min: 4 << 20,

@@ -6,7 +6,7 @@ use std::fmt;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use crate::book::HandedOut;
+use crate::delivery::HandedOut;
 use crate::error::Error;
 use crate::fetch::Chunk;
 use crate::queue::{Position, Queue};

@@ -1,6 +1,6 @@
 //! What the writer, the readers and every handle share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) inbox: mpsc::Sender<Job>,
     pub(crate) fetcher: Fetcher,
     pub(crate) meters: Meters,
+    /// Bytes of commits that wait for the writer.
+    pub(crate) waiting: Arc<AtomicUsize>,
     /// The trims that were done when files were last given back.
     pub(crate) given_back: AtomicU64,
     /// Whether the writer knows that there is progress to write.
@@ -44,6 +46,7 @@ impl Shared {
             inbox,
             fetcher: Fetcher::default(),
             meters: Meters::default(),
+            waiting: Arc::default(),
             given_back: AtomicU64::new(0),
             nudged: AtomicBool::new(false),
             closed: AtomicBool::new(false),

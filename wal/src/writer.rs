@@ -6,7 +6,7 @@
 //! their answers have just been sent. A failed write is never tried again: what the kernel did with
 //! the pages is unknown, so the group fails and the store is opened anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, mpsc};
 
@@ -22,12 +22,9 @@ use crate::options::{PROGRESS_DELAY, QueueLimits};
 use crate::record::Stored;
 use crate::revive::Revival;
 use crate::shared::Shared;
-use crate::stats::{self, QueueStats};
+use crate::stats::QueueStats;
 use crate::store::{Changes, StoreError};
 use crate::trim::Trimmer;
-
-/// The reason under which items are dropped that a removed queue still owed.
-const REMOVED: &str = "removed";
 
 /// What the writer is asked to do.
 pub(crate) enum Job {
@@ -148,7 +145,7 @@ impl Writer {
     /// Gathers a group behind `first` and commits it.
     fn write_group(&mut self, first: Submission) {
         let limit = self.shared.options.group_bytes_max;
-        let mut bytes = first.bytes;
+        let mut bytes = first.waiting.bytes();
         let mut submissions = vec![first];
         let mut linger =
             (self.last_commits > 1).then(|| Instant::now() + self.shared.options.linger);
@@ -173,7 +170,7 @@ impl Writer {
             };
             match job {
                 Job::Commit(submission) => {
-                    bytes += submission.bytes;
+                    bytes += submission.waiting.bytes();
                     submissions.push(submission);
                 }
                 // The group takes the progress with it, if it is not refused.
@@ -298,67 +295,6 @@ impl Writer {
         match self.put(&changes, sync) {
             Ok(()) => self.trimmer.done(&mut self.shared.book(), &changes.trims),
             Err(error) => drop(self.broken(&error)),
-        }
-    }
-
-    fn create(&mut self, name: &str, limits: QueueLimits) -> Result<u32, Error> {
-        self.ready()
-            .map_err(|error| Error::Store(error.to_string()))?;
-        let mut book = self.shared.book();
-        if let Some(id) = book.queue_id(name) {
-            return Ok(id);
-        }
-        let id = book.create_queue(name, limits);
-        let mut changes = Changes::default();
-        changes
-            .notes
-            .push((Key::Queue(id), name.as_bytes().to_vec()));
-        book.progress_notes(&BTreeSet::from([id]), &BTreeMap::new(), &mut changes.notes);
-        changes.notes.push((Key::Clock, book.clock.encode()));
-        drop(book);
-        self.put(&changes, true).map(|()| id).map_err(|error| {
-            self.shared.book().remove_queue(id);
-            Error::Store(self.broken(&error).to_string())
-        })
-    }
-
-    fn remove(&mut self, id: u32) -> Result<QueueStats, Error> {
-        self.alive()
-            .map_err(|error| Error::Store(error.to_string()))?;
-        let mut book = self.shared.book();
-        let stats = book
-            .queues
-            .get(&id)
-            .map(|queue| stats::of_queue(&book, queue));
-        let (Some(mut stats), Some((state, orphans))) = (stats, book.remove_queue(id)) else {
-            return Err(Error::NoQueue {
-                queue: format!("#{id}"),
-            });
-        };
-        if stats.items > 0 {
-            *stats.dropped.entry(REMOVED.to_owned()).or_default() += stats.items;
-        }
-        (stats.records, stats.items, stats.bytes, stats.oldest) = (0, 0, 0, None);
-        let mut changes = Changes {
-            forgotten: vec![Key::Queue(id), Key::Progress(id)],
-            ..Changes::default()
-        };
-        for stream in state.below.keys() {
-            if let Some(entry) = book.streams.get(stream) {
-                let members = crate::notes::encode_members(&entry.members);
-                changes.notes.push((Key::Stream(*stream), members));
-            }
-        }
-        for stream in orphans {
-            changes
-                .forgotten
-                .extend([Key::Stream(stream), Key::Head(stream)]);
-            changes.trims.push((stream, 0, u64::MAX));
-        }
-        drop(book);
-        match self.put(&changes, true) {
-            Ok(()) => Ok(stats),
-            Err(error) => Err(Error::Store(self.broken(&error).to_string())),
         }
     }
 

@@ -117,17 +117,16 @@ async fn read_with_trailers<B: Body<Data = Bytes> + Unpin>(
                 continue;
             }
         };
-        if buffer.is_empty() && expected.is_none() && data.len() >= PREFIX {
+        if buffer.is_empty() && data.len() >= PREFIX {
             let (compressed, length) = parse_prefix(&data, limit)?;
+            admit(length as u64).map_err(body::Error::from)?;
             // The usual small message comes in one frame, and is not copied.
             if data.len() == PREFIX + length {
-                admit(length as u64).map_err(body::Error::from)?;
-                let message = Message {
-                    compressed,
-                    bytes: data.slice(PREFIX..),
-                };
-                return finish(body, message).await;
+                let bytes = data.slice(PREFIX..);
+                return finish(body, Message { compressed, bytes }).await;
             }
+            expected = Some((compressed, length));
+            buffer.reserve(PREFIX + length);
         }
         buffer.extend_from_slice(&data);
         if expected.is_none() && buffer.len() >= PREFIX {

@@ -25,9 +25,10 @@ use tokio::{
 /// a restart.
 const BACKLOG: u32 = 1024;
 
-/// How long a socket stays open after its server has gone: a reload needs milliseconds, and one
-/// that takes an address out of the configuration must not keep it for long.
-const KEEP_OPEN: Duration = Duration::from_secs(5);
+/// How long a socket stays open after its server has let go of it. The next server of a reload takes
+/// it when the last request of this one has ended, which a server waits for 5 s at most; and an
+/// address that a reload takes out of the configuration must not be kept for long.
+const KEEP_OPEN: Duration = Duration::from_secs(15);
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -105,17 +106,18 @@ impl Listeners {
     /// # Errors
     /// A sentence that names the address and says what to do.
     pub async fn open(&self, address: &Address) -> Result<Listener, String> {
-        let socket = match self.take(address)? {
-            Some(socket) => socket,
-            None => Socket::bind(address)
-                .await
-                .inspect_err(|_| self.forget(address))?,
+        let kept = self.take(address)?;
+        let (address, registry) = (address.clone(), self.clone());
+        // Made before the socket, so that the address is free again if there will be none.
+        let mut listener = Listener {
+            socket: kept,
+            address,
+            registry,
         };
-        Ok(Listener {
-            socket: Some(socket),
-            address: address.clone(),
-            registry: self.clone(),
-        })
+        if listener.socket.is_none() {
+            listener.socket = Some(Socket::bind(&listener.address).await?);
+        }
+        Ok(listener)
     }
 
     fn take(&self, address: &Address) -> Result<Option<Socket>, String> {
@@ -173,8 +175,9 @@ impl Listener {
         match self.socket() {
             Socket::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // Answers are small and somebody waits for each.
-                stream.set_nodelay(true)?;
+                // Answers are small and somebody waits for each. A connection that has broken off
+                // already is found out by its reader.
+                let _ = stream.set_nodelay(true);
                 Ok(Stream::Tcp(stream))
             }
             Socket::Unix { listener, .. } => Ok(Stream::Unix(listener.accept().await?.0)),
@@ -195,14 +198,17 @@ impl Listener {
     }
 
     fn socket(&self) -> &Socket {
-        self.socket.as_ref().expect("only drop takes the socket")
+        self.socket
+            .as_ref()
+            .expect("the socket is there from open to drop")
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            self.registry.give_back(self.address.clone(), socket);
+        match self.socket.take() {
+            Some(socket) => self.registry.give_back(self.address.clone(), socket),
+            None => self.registry.forget(&self.address),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sockets, TLS, HTTP and gRPC framing: what receivers, exporters and the admin server have in
 //! common. Knows batches, and nothing of components.
 
+pub mod activity;
 pub mod body;
 pub mod client;
 mod cookies;
@@ -14,6 +15,7 @@ pub mod pings;
 pub mod proxy;
 pub mod server;
 pub mod tls;
+mod watch;
 
 pub use listener::{Address, Listener, Listeners};
 pub use server::Server;

@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::server::Activity;
+use super::activity::Activity;
 
 /// Pings that come too early before the connection is closed: grpc-go's number.
 const STRIKES_MAX: u32 = 2;

@@ -1,25 +1,12 @@
 //! Accepting connections and serving HTTP/1 and HTTP/2 on them, within limits.
 //!
-//! hyper bounds the parts of a request. Who may stay connected, and for how long, is decided here
-//! in one place for both versions: a connection that says nothing, has grown idle or old, or is
-//! left when the server stops, is asked to go and then closed.
+//! hyper bounds the parts of a request; how long a connection may stay is decided by its watch, in
+//! one place for both versions.
 
-use std::{
-    convert::Infallible,
-    fmt,
-    pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
-use bytes::Buf;
-use futures::{FutureExt, future};
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -28,16 +15,18 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader},
     sync::Semaphore,
-    time::{Instant, sleep_until, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::{Service, util::Oneshot};
+use tower::Service;
 
 use super::{
+    activity::{Activity, Counted},
     listener::{Listener, Stream},
     pings::{Policed, Policy},
     tls::ServerTls,
+    watch::{FAR, FIRST_REQUEST, Verdict, Watch},
 };
 
 /// Open connections of one server: with all of them idle some hundred megabytes.
@@ -71,14 +60,8 @@ const PENDING_RESETS: usize = 20;
 /// Read buffer of an HTTP/1 connection at most, which also bounds its headers.
 const HTTP1_BUFFER: usize = 64 << 10;
 
-/// Time for requests in progress when the server stops; then their connections are closed.
-const DRAIN: Duration = Duration::from_secs(5);
-
 /// Pause after the system refused to give a connection: it is out of file handles or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Longest sleep of a connection's watch, and the stand-in for "never".
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The versions of HTTP that a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,9 +164,11 @@ impl Server {
             };
             let stream = match accepted {
                 Ok(stream) => stream,
+                // One connection that broke off while it waited says nothing of the next.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
                     tracing::warn!(address = %listener.address(), %error, "cannot accept");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
@@ -219,13 +204,18 @@ impl Server {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let activity = Arc::new(Activity::new());
-        let Some(wire) = self.open(stream, &activity).await else {
+        let late = async {
+            stop.cancelled().await;
+            sleep(FIRST_REQUEST).await;
+        };
+        let opened = tokio::select! {
+            opened = self.open(stream, &activity) => opened,
+            () = late => None,
+        };
+        let Some(wire) = opened else {
             return;
         };
-        let service = Counted {
-            service,
-            activity: activity.clone(),
-        };
+        let service = Counted::new(service, activity.clone());
         let builder = self.builder();
         let mut connection = pin!(builder.serve_connection(TokioIo::new(wire), service));
         let mut watch = Watch::new(&self.limits, &activity);
@@ -311,240 +301,3 @@ impl Server {
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Wire for S {}
-
-// === the watch over a connection ===
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Stay,
-    Leave,
-    Close,
-}
-
-/// Decides how long a connection stays.
-struct Watch<'a> {
-    limits: &'a Limits,
-    activity: &'a Activity,
-    /// When the connection has reached its age.
-    old: Option<Instant>,
-    /// Set once the connection was asked to go: when it is closed if it has not.
-    deadline: Option<Instant>,
-    asked: bool,
-    stopping: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn new(limits: &'a Limits, activity: &'a Activity) -> Self {
-        // Clients that connected together must not all come back together.
-        let spread = rand::random_range(0.9..1.1);
-        let old = limits.age.map(|age| activity.opened + age.mul_f64(spread));
-        Self {
-            limits,
-            activity,
-            old,
-            deadline: None,
-            asked: false,
-            stopping: false,
-        }
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
-    fn stop(&mut self) {
-        self.stopping = true;
-        self.deadline = Some(Instant::now() + DRAIN);
-    }
-
-    /// When to look again, if nothing else happens.
-    fn next(&self) -> Instant {
-        let far = Instant::now() + FAR;
-        if let Some(deadline) = self.deadline {
-            return deadline;
-        }
-        if self.asked {
-            return far;
-        }
-        let silent = if self.activity.requests() == 0 {
-            self.activity.opened + self.limits.header_timeout
-        } else {
-            match self.limits.idle_timeout {
-                None => far,
-                Some(idle) if self.activity.in_flight() > 0 => Instant::now() + idle,
-                Some(idle) => self.activity.last() + idle,
-            }
-        };
-        self.old.map_or(silent, |old| old.min(silent))
-    }
-
-    fn verdict(&mut self) -> Verdict {
-        let now = Instant::now();
-        if let Some(deadline) = self.deadline {
-            return match (now >= deadline, self.asked) {
-                (true, _) => Verdict::Close,
-                (false, true) => Verdict::Stay,
-                (false, false) => self.leave(),
-            };
-        }
-        if self.asked {
-            return Verdict::Stay;
-        }
-        if self.activity.requests() == 0 && now >= self.activity.opened + self.limits.header_timeout
-        {
-            return Verdict::Close;
-        }
-        if self.old.is_some_and(|old| now >= old) {
-            self.deadline = self.limits.age_grace.map(|grace| now + grace);
-            return self.leave();
-        }
-        let idle = self
-            .limits
-            .idle_timeout
-            .is_some_and(|idle| now >= self.activity.last() + idle);
-        if idle && self.activity.in_flight() == 0 && self.activity.requests() > 0 {
-            self.deadline = Some(now + DRAIN);
-            return self.leave();
-        }
-        Verdict::Stay
-    }
-
-    fn leave(&mut self) -> Verdict {
-        self.asked = true;
-        Verdict::Leave
-    }
-}
-
-/// What a connection is doing.
-#[derive(Debug)]
-pub struct Activity {
-    opened: Instant,
-    /// Milliseconds after `opened` when the last request began or ended.
-    last: AtomicU64,
-    requests: AtomicU64,
-    answered: AtomicU64,
-    in_flight: AtomicUsize,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            opened: Instant::now(),
-            last: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
-            in_flight: AtomicUsize::new(0),
-        }
-    }
-
-    /// Requests begun and not yet answered in full.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// Requests answered in full.
-    pub fn answered(&self) -> u64 {
-        self.answered.load(Ordering::Relaxed)
-    }
-
-    fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    fn last(&self) -> Instant {
-        self.opened + Duration::from_millis(self.last.load(Ordering::Relaxed))
-    }
-
-    fn touch(&self) {
-        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(now, Ordering::Relaxed);
-    }
-
-    fn begin(self: &Arc<Self>) -> InFlight {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.touch();
-        InFlight(self.clone())
-    }
-}
-
-/// A request in progress.
-#[derive(Debug)]
-struct InFlight(Arc<Activity>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.answered.fetch_add(1, Ordering::Relaxed);
-        self.0.touch();
-    }
-}
-
-// === counting requests ===
-
-/// A service whose requests are counted until the last byte of their answers.
-struct Counted<S> {
-    service: S,
-    activity: Arc<Activity>,
-}
-
-type Answer<B> = Result<Response<B>, Infallible>;
-
-type Counting<F, B> = future::Map<
-    future::Join<F, future::Ready<InFlight>>,
-    fn((Answer<B>, InFlight)) -> Answer<CountedBody<B>>,
->;
-
-impl<S, B> hyper::service::Service<Request<Incoming>> for Counted<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
-{
-    type Response = Response<CountedBody<B>>;
-    type Error = Infallible;
-    type Future = Counting<Oneshot<S, Request<Incoming>>, B>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let in_flight = future::ready(self.activity.begin());
-        let answer = Oneshot::new(self.service.clone(), request);
-        future::join(answer, in_flight).map(|(answer, in_flight)| {
-            answer.map(|response| {
-                response.map(|body| CountedBody {
-                    body,
-                    _in_flight: in_flight,
-                })
-            })
-        })
-    }
-}
-
-/// A body that holds its request in the count.
-struct CountedBody<B> {
-    body: B,
-    _in_flight: InFlight,
-}
-
-impl<B: Body + Unpin> Body for CountedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl<B: Buf> fmt::Debug for CountedBody<B> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CountedBody")
-    }
-}

@@ -1,6 +1,6 @@
 //! Committing, reading, settling, and coming back after a restart.
 
-use super::{append, folder, next, nothing, number, open, options, queue};
+use super::{append, drain, folder, next, nothing, number, open, options, queue};
 use crate::{CommitError, Error, Log, OpenError, Outcome, QueueLimits};
 
 #[tokio::test]
@@ -99,6 +99,70 @@ async fn a_new_reader_takes_over_what_the_old_one_left() {
         assert_eq!(number(&next(&mut reader).await), n);
     }
     nothing(&mut reader).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_share_syncs_and_every_commit_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path());
+    let (a, b) = (queue(&log, "a"), queue(&log, "b"));
+    let mut callers = Vec::new();
+    for caller in 0..32 {
+        let (log, a, b) = (log.clone(), a.clone(), b.clone());
+        callers.push(tokio::spawn(async move {
+            for n in 0..20 {
+                let n = caller * 1000 + n * 2;
+                let commit = vec![append(&[&a], n, 100), append(&[&b, &a], n + 1, 100)];
+                log.commit(commit).await.unwrap();
+            }
+        }));
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    let stats = log.stats();
+    assert_eq!((stats.commits, stats.records), (640, 1280));
+    assert!(
+        stats.groups < 320,
+        "{} groups for 640 commits",
+        stats.groups
+    );
+    let (in_a, in_b) = (drain(&a).await, drain(&b).await);
+    assert_eq!((in_a.len(), in_b.len()), (1280, 640));
+    for pair in in_a.chunks(2) {
+        assert_eq!(
+            pair[0] + 1,
+            pair[1],
+            "the records of a commit stay together"
+        );
+    }
+    for caller in 0..32 {
+        let mine = in_b.iter().filter(|n| **n / 1000 == caller);
+        assert!(mine.is_sorted(), "the commits of one caller stay in order");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_belongs_to_its_log() {
+    let folder = folder();
+    let (one, two) = (
+        open(&folder.path().join("1")),
+        open(&folder.path().join("2")),
+    );
+    let foreign = queue(&one, "a");
+    queue(&two, "a");
+    let refused = two.commit(vec![append(&[&foreign], 1, 10)]).await;
+    assert!(matches!(refused, Err(CommitError::Unavailable(_))));
+    assert_eq!(
+        two.commit(vec![append(&[], 1, 10)]).await,
+        Ok(()),
+        "nobody is to have it"
+    );
+    assert_eq!(one.stats().records + two.stats().records, 0);
+    for name in ["", &"x".repeat(crate::NAME_BYTES_MAX + 1)] {
+        let refused = one.queue(name, QueueLimits::default());
+        assert!(matches!(refused, Err(Error::BadName { .. })));
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,36 @@ async fn what_never_fits_is_said_to_be_too_large() {
 }
 
 #[tokio::test]
+async fn what_waits_for_the_disk_is_bounded() {
+    let folder = folder();
+    let mut options = options(folder.path());
+    options.waiting_bytes_max = 1_000_000;
+    let log = Log::open(options).unwrap();
+    let a = queue(&log, "a");
+    let commits: Vec<_> = (0..100)
+        .map(|n| log.commit(vec![append(&[&a], n, 400_000)]))
+        .collect();
+    let (mut done, mut refused) = (0, 0);
+    for commit in commits {
+        match commit.await {
+            Ok(()) => done += 1,
+            Err(error) => {
+                assert!(matches!(error, CommitError::Unavailable(_)) && error.is_retryable());
+                refused += 1;
+            }
+        }
+    }
+    assert!(done >= 2 && refused > 0, "{done} done, {refused} refused");
+    let large = log.commit(vec![append(&[&a], 100, 2_000_000)]);
+    assert_eq!(
+        large.await,
+        Ok(()),
+        "one that is larger than that still fits alone"
+    );
+    assert_eq!(a.stats().unwrap().records, done + 1);
+}
+
+#[tokio::test]
 async fn the_oldest_is_dropped_where_the_operator_says_so() {
     let folder = folder();
     let mut options = options(folder.path());

@@ -291,8 +291,16 @@ impl History {
     }
 }
 
+/// How many histories: a few in every run, and as many as `WAL_MODEL_CASES` says in a long one.
+fn cases() -> u32 {
+    std::env::var("WAL_MODEL_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
     #[test]
     fn any_history_ends_as_a_list_would(steps in prop::collection::vec(step(), 1..60)) {
         let mut history = History::new();
