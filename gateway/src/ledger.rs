@@ -1,17 +1,15 @@
 //! What became of every item: accepted = delivered + queued + dropped, for each signal, tenant and
 //! destination.
 //!
-//! A destination's own account is kept by the log, in the same commits as the data, so it survives
-//! the process. What is counted here besides is what never reaches the log: what sources took and
-//! refused, and what went to a destination without a queue.
+//! A destination's own account is kept by the log, in the same commits as the data. What is counted
+//! here besides is what never reaches a queue: what sources took and refused, and what went to a
+//! destination without a queue. It is kept by the log too, as tallies, so all of it survives the
+//! process.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
-    sync::{
-        Arc, OnceLock, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use prometheus_client::{
@@ -49,6 +47,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome and the reason, as the metric's labels have them.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Accepted => ("accepted", ""),
@@ -67,8 +66,9 @@ pub struct Ledger {
 
 #[derive(Debug, Default)]
 struct Shared {
-    counts: RwLock<HashMap<Key, AtomicU64>>,
-    tenants: RwLock<HashMap<Tenant, ()>>,
+    /// The log's counters, by what they count. Those of earlier lives are found through the log.
+    tallies: RwLock<HashMap<Key, wal::Tally>>,
+    tenants: RwLock<HashSet<Tenant>>,
     log: OnceLock<wal::Log>,
 }
 
@@ -80,12 +80,26 @@ struct Key {
     outcome: Outcome,
 }
 
+impl Key {
+    /// The name of the tally. Of its parts only the component's may have a slash.
+    fn name(&self) -> String {
+        let (outcome, reason) = self.outcome.words();
+        let Self {
+            component,
+            signal,
+            tenant,
+            ..
+        } = self;
+        format!("{component}/{signal}/{tenant}/{outcome}/{reason}")
+    }
+}
+
 #[derive(Clone, Debug, EncodeLabelSet)]
 struct Labels {
     component: String,
     signal: &'static str,
     tenant: String,
-    outcome: &'static str,
+    outcome: String,
     reason: String,
 }
 
@@ -104,12 +118,13 @@ impl Ledger {
         ledger
     }
 
-    /// Shows what this log keeps, too.
+    /// Keeps the counts in this log, and shows what it has kept.
     pub fn follow(&self, log: wal::Log) {
         let _ = self.shared.log.set(log);
     }
 
-    /// Counts items.
+    /// Counts items at once. Without a log, as when a configuration is only checked, nothing is
+    /// counted.
     pub fn count(
         &self,
         component: &Arc<str>,
@@ -118,9 +133,21 @@ impl Ledger {
         outcome: Outcome,
         items: u64,
     ) {
-        if items == 0 {
-            return;
+        if let Some(tally) = self.tally(component, signal, tenant, outcome)
+            && items > 0
+        {
+            tally.add(items);
         }
+    }
+
+    /// The counter of an outcome, to be counted with a commit.
+    pub fn tally(
+        &self,
+        component: &Arc<str>,
+        signal: Signal,
+        tenant: &Tenant,
+        outcome: Outcome,
+    ) -> Option<wal::Tally> {
         let tenant = self.named(tenant);
         let key = Key {
             component: component.clone(),
@@ -128,26 +155,17 @@ impl Ledger {
             tenant,
             outcome,
         };
+        let tallies = &self.shared.tallies;
+        if let Some(tally) = tallies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
         {
-            let counts = self
-                .shared
-                .counts
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = counts.get(&key) {
-                count.fetch_add(items, Ordering::Relaxed);
-                return;
-            }
+            return Some(tally.clone());
         }
-        let mut counts = self
-            .shared
-            .counts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        counts
-            .entry(key)
-            .or_default()
-            .fetch_add(items, Ordering::Relaxed);
+        let tally = self.shared.log.get()?.tally(&key.name()).ok()?;
+        let mut tallies = tallies.write().unwrap_or_else(PoisonError::into_inner);
+        Some(tallies.entry(key).or_insert(tally).clone())
     }
 
     /// The tenant as it is named in metrics.
@@ -159,7 +177,7 @@ impl Ledger {
         if tenants
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(tenant)
+            .contains(tenant)
         {
             return tenant.clone();
         }
@@ -167,41 +185,48 @@ impl Ledger {
         if tenants.len() >= TENANTS_MAX {
             return Tenant::new(OTHER).unwrap_or_default();
         }
-        tenants.insert(tenant.clone(), ());
+        tenants.insert(tenant.clone());
         tenant.clone()
     }
+}
+
+/// What a tally counts, by its name.
+fn labels_of(name: &str) -> Option<Labels> {
+    let mut parts = name.rsplitn(5, '/');
+    let (reason, outcome, tenant) = (parts.next()?, parts.next()?, parts.next()?);
+    let (signal, component) = (parts.next()?.parse::<Signal>().ok()?, parts.next()?);
+    Some(Labels {
+        component: component.to_owned(),
+        signal: signal.as_str(),
+        tenant: tenant.to_owned(),
+        outcome: outcome.to_owned(),
+        reason: reason.to_owned(),
+    })
 }
 
 impl Shared {
     /// All counts as rows of the metric.
     fn rows(&self, queues: &[(QueueLabels, wal::QueueStats)]) -> Vec<Row> {
-        let counts = self.counts.read().unwrap_or_else(PoisonError::into_inner);
-        let counted = counts.iter().map(|(key, count)| {
-            let (outcome, reason) = key.outcome.words();
-            let labels = Labels {
-                component: key.component.to_string(),
-                signal: key.signal.as_str(),
-                tenant: key.tenant.to_string(),
-                outcome,
-                reason: reason.to_owned(),
-            };
-            (labels, count.load(Ordering::Relaxed))
-        });
+        let tallies = self.log.get().map(wal::Log::tallies).unwrap_or_default();
+        let counted = tallies
+            .iter()
+            .filter_map(|tally| Some((labels_of(tally.name())?, tally.get())));
         let mut rows: Vec<Row> = counted.collect();
         for (labels, stats) in queues {
-            let row = |outcome, reason: &str, items| {
+            let row = |outcome: &str, reason: &str, items| {
                 let QueueLabels {
                     component,
                     signal,
                     tenant,
                 } = labels.clone();
+                let (outcome, reason) = (outcome.to_owned(), reason.to_owned());
                 (
                     Labels {
                         component,
                         signal,
                         tenant,
                         outcome,
-                        reason: reason.to_owned(),
+                        reason,
                     },
                     items,
                 )
@@ -276,9 +301,16 @@ impl Collector for Ledger {
 mod tests {
     use super::*;
 
+    fn ledger(folder: &tempfile::TempDir) -> Ledger {
+        let ledger = Ledger::default();
+        ledger.follow(wal::Log::open(wal::Options::new(folder.path())).unwrap());
+        ledger
+    }
+
     #[test]
     fn tenants_beyond_the_bound_are_counted_together() {
-        let (ledger, component) = (Ledger::default(), Arc::from("otelcol.receiver.otlp.x"));
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, component) = (ledger(&folder), Arc::from("otelcol.receiver.otlp.x"));
         for number in 0..TENANTS_MAX + 5 {
             let tenant = Tenant::new(&format!("t{number}")).unwrap();
             ledger.count(&component, Signal::Logs, &tenant, Outcome::Accepted, 2);
@@ -290,5 +322,33 @@ mod tests {
             .find(|(labels, _)| labels.tenant == OTHER)
             .unwrap();
         assert_eq!(other.1, 10);
+    }
+
+    #[test]
+    fn counts_outlive_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let (component, tenant) = (Arc::from("module.x/a.b.c"), Tenant::new("t").unwrap());
+        for life in 1..=3 {
+            let ledger = ledger(&folder);
+            ledger.count(
+                &component,
+                Signal::Traces,
+                &tenant,
+                Outcome::Refused("memory"),
+                5,
+            );
+            let rows = ledger.shared.rows(&[]);
+            let (labels, count) = &rows[0];
+            assert_eq!((rows.len(), *count), (1, 5 * life));
+            assert_eq!(
+                (&*labels.component, labels.signal),
+                ("module.x/a.b.c", "traces")
+            );
+            assert_eq!(
+                (&*labels.tenant, &*labels.outcome, &*labels.reason),
+                ("t", "refused", "memory")
+            );
+            ledger.shared.log.get().unwrap().clone().close();
+        }
     }
 }

@@ -21,6 +21,7 @@ use crate::load::Loaded;
 use crate::notes::{Clock, Head, Key, encode_members};
 use crate::options::QueueLimits;
 use crate::state::QueueState;
+use crate::tally::Tallies;
 
 /// A stream: its queues, its end, and how much of its beginning is deleted.
 #[derive(Debug, Default)]
@@ -46,6 +47,7 @@ pub(crate) struct Book {
     pub(crate) visible: u64,
     /// Queues whose progress is newer than what is on disk.
     pub(crate) dirty: BTreeSet<u32>,
+    pub(crate) tallies: Tallies,
     /// Memory in all tails.
     pub(crate) tails_bytes: usize,
     /// Bytes that cursors have passed since the log was opened; tells when a trim is worth it.
@@ -240,6 +242,9 @@ impl Book {
             discarded: loaded.discarded,
             ..Self::default()
         };
+        for (number, (name, count)) in &loaded.tallies {
+            book.tallies.restore(*number, name, *count);
+        }
         for (id, (name, _)) in &loaded.queues {
             book.add_queue(*id, QueueState::new(name, book.visible));
         }

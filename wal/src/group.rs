@@ -17,11 +17,14 @@ use crate::notes::Head;
 use crate::options::{Options, Policy, QueueLimits};
 use crate::queue::QueueSet;
 use crate::record::{Draft, Place, Stored};
+use crate::tally::Tally;
 
 /// What one caller wants to have committed.
 pub(crate) struct Submission {
     /// Queues, and what they get.
     pub(crate) appends: Vec<(QueueSet, Draft)>,
+    /// What is counted with it.
+    pub(crate) tallies: Vec<(Tally, u64)>,
     pub(crate) waiting: Waiting,
     pub(crate) reply: oneshot::Sender<Result<(), CommitError>>,
 }
@@ -73,6 +76,8 @@ pub(crate) struct Group {
     pub(crate) records: Vec<Stored>,
     pub(crate) heads: BTreeMap<u32, Head>,
     pub(crate) added: BTreeMap<u32, Counts>,
+    /// What was counted with it, to be taken back if it is not written.
+    pub(crate) tallies: Vec<(Tally, u64)>,
     /// Shares of the memory for waiting commits, kept until the group is written.
     waiting: Vec<Waiting>,
     pub(crate) replies: Vec<oneshot::Sender<Result<(), CommitError>>>,
@@ -235,6 +240,10 @@ impl Book {
             group.bytes += counts.bytes;
             group.live_bytes += counts.bytes;
         }
+        for (tally, count) in &submission.tallies {
+            tally.cell.add(*count);
+        }
+        group.tallies.extend(submission.tallies);
         group.waiting.push(submission.waiting);
         group.replies.push(submission.reply);
     }

@@ -46,6 +46,7 @@ mod state;
 mod stats;
 mod store;
 mod tail;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod trim;
@@ -66,3 +67,4 @@ pub use reader::{Entry, Reader};
 pub use record::Record;
 pub use recovery::Recovery;
 pub use stats::{LogStats, QueueStats};
+pub use tally::Tally;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::book::Stream;
 use crate::error::OpenError;
-use crate::notes::{Clock, FORMAT, Head, Key, Progress, decode_members};
+use crate::notes::{Clock, FORMAT, Head, Key, Progress, decode_members, decode_tally};
 use crate::record::Stored;
 use crate::store::{Store, StoreError};
 
@@ -16,6 +16,8 @@ pub(crate) struct Loaded {
     pub(crate) clock: Clock,
     pub(crate) queues: BTreeMap<u32, (String, Progress)>,
     pub(crate) streams: BTreeMap<u32, Stream>,
+    /// Names and counts of the tallies.
+    pub(crate) tallies: BTreeMap<u32, (String, u64)>,
     /// Streams that have files and no queues any more.
     pub(crate) discarded: Vec<u32>,
 }
@@ -99,6 +101,9 @@ fn read_notes(store: &Store) -> Result<Loaded, StoreError> {
                 let stream = loaded.streams.entry(id).or_default();
                 (stream.members, stream.defined) = (members, true);
             }),
+            Key::Tally(id) => {
+                decode_tally(&note).map(|tally| drop(loaded.tallies.insert(id, tally)))
+            }
             Key::Head(id) => {
                 Head::decode(&note).map(|head| loaded.streams.entry(id).or_default().head = head)
             }

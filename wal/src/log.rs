@@ -18,6 +18,7 @@ use crate::record::{Draft, HEADER, Record};
 use crate::recovery::{self, Opened, Recovery};
 use crate::shared::Shared;
 use crate::stats::{self, LogStats, QueueStats};
+use crate::tally::Tally;
 use crate::writer::{Job, Writer};
 
 /// The longest name of a queue, in bytes. It is a key of a metric as well.
@@ -141,13 +142,46 @@ impl Log {
         self.ask(|reply| Job::Remove { id, reply })?
     }
 
+    /// The counter of this name, which goes on where it ended when the log was closed.
+    pub fn tally(&self, name: &str) -> Result<Tally, Error> {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(Error::BadName {
+                limit: NAME_BYTES_MAX,
+            });
+        }
+        let shared = &self.inner.shared;
+        let cell = shared.book().tallies.open(name);
+        let shared = shared.clone();
+        Ok(Tally { cell, shared })
+    }
+
+    /// All counters there are.
+    pub fn tallies(&self) -> Vec<Tally> {
+        let shared = &self.inner.shared;
+        let cells: Vec<_> = shared.book().tallies.cells().cloned().collect();
+        let tally = |cell| Tally {
+            cell,
+            shared: shared.clone(),
+        };
+        cells.into_iter().map(tally).collect()
+    }
+
     /// Commits all appends or none. The future is ready when they are synced to disk, or refused. The
     /// commit goes on when the future is dropped.
     pub fn commit(
         &self,
         appends: Vec<Append>,
     ) -> impl Future<Output = Result<(), CommitError>> + Send + use<> {
-        let submitted = self.submit(appends);
+        self.commit_counting(appends, Vec::new())
+    }
+
+    /// The same, and counts with it: the tallies are on the disk exactly when the records are.
+    pub fn commit_counting(
+        &self,
+        appends: Vec<Append>,
+        tallies: Vec<(Tally, u64)>,
+    ) -> impl Future<Output = Result<(), CommitError>> + Send + use<> {
+        let submitted = self.submit(appends, tallies);
         async move {
             let stopped = || CommitError::Unavailable(Error::Closed.to_string());
             submitted?.await.unwrap_or_else(|_| Err(stopped()))
@@ -157,6 +191,7 @@ impl Log {
     fn submit(
         &self,
         appends: Vec<Append>,
+        tallies: Vec<(Tally, u64)>,
     ) -> Result<oneshot::Receiver<Result<(), CommitError>>, CommitError> {
         let shared = &self.inner.shared;
         let mut bytes: usize = 0;
@@ -194,6 +229,7 @@ impl Log {
         // When the writer is gone the reply is dropped with the job, and the caller sees that.
         let _ = shared.inbox.send(Job::Commit(Submission {
             appends,
+            tallies,
             waiting,
             reply,
         }));

@@ -26,6 +26,8 @@ pub(crate) enum Key {
     Stream(u32),
     /// [`Head`] of a stream.
     Head(u32),
+    /// The count and the name of a tally.
+    Tally(u32),
 }
 
 impl Key {
@@ -37,6 +39,7 @@ impl Key {
             Self::Progress(id) => (b'p', id),
             Self::Stream(id) => (b's', id),
             Self::Head(id) => (b'h', id),
+            Self::Tally(id) => (b't', id),
         };
         let mut bytes = vec![kind];
         bytes.extend_from_slice(&number.to_be_bytes());
@@ -53,6 +56,7 @@ impl Key {
             b'p' => Self::Progress(number),
             b's' => Self::Stream(number),
             b'h' => Self::Head(number),
+            b't' => Self::Tally(number),
             _ => return None,
         })
     }
@@ -232,6 +236,19 @@ impl Progress {
         }
         Some(progress)
     }
+}
+
+pub(crate) fn encode_tally(name: &str, count: u64) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.u64(count).u32(name.len() as u32);
+    writer.0.extend_from_slice(name.as_bytes());
+    writer.0
+}
+
+pub(crate) fn decode_tally(bytes: &[u8]) -> Option<(String, u64)> {
+    let mut reader = Reader(bytes);
+    let count = reader.u64()?;
+    Some((reader.text()?.to_owned(), count))
 }
 
 pub(crate) fn encode_members(members: &[u32]) -> Vec<u8> {

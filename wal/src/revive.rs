@@ -72,6 +72,7 @@ impl Writer {
         // What the group took is not given out again: the disk may or may not have it.
         let mut book = self.shared.book();
         book.dirty = book.queues.keys().copied().collect();
+        book.tallies.forget_written();
         drop(book);
         self.revival = Some(Revival {
             reason: reason.clone(),

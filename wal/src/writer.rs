@@ -17,7 +17,7 @@ use crate::error::{CommitError, Error};
 use crate::group::{Group, Submission};
 use crate::mark::Mark;
 use crate::meters::Meters;
-use crate::notes::Key;
+use crate::notes::{Key, encode_tally};
 use crate::options::{PROGRESS_DELAY, QueueLimits};
 use crate::record::Stored;
 use crate::revive::Revival;
@@ -201,6 +201,7 @@ impl Writer {
         }
         let replies = std::mem::take(&mut group.replies);
         let result = if group.records.is_empty() {
+            self.expect_progress();
             Ok(())
         } else {
             self.write(group)
@@ -220,6 +221,9 @@ impl Writer {
         // The notes are what makes the files count, so they come last.
         let written = large.values().try_for_each(|records| self.ingest(records));
         if let Err(error) = written.and_then(|()| self.put(&changes, true)) {
+            for (tally, count) in &group.tallies {
+                tally.cell.take_back(*count);
+            }
             return Err(self.broken(&error));
         }
         self.shared.meters.synced(began.elapsed());
@@ -258,6 +262,11 @@ impl Writer {
         let nothing = BTreeMap::new();
         let added = group.map_or(&nothing, |group| &group.added);
         book.progress_notes(&moved, added, &mut changes.notes);
+        for (number, name, count) in book.tallies.changed() {
+            changes
+                .notes
+                .push((Key::Tally(number), encode_tally(name, count)));
+        }
         changes.trims = self.trimmer.due(&book);
         changes
     }

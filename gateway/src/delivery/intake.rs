@@ -50,19 +50,21 @@ impl Intake {
         let (signal, items) = (batch.signal(), batch.items());
         let tenant = batch.context.tenant.clone();
         let ledger = self.services.ledger();
-        let count = |outcome, items| ledger.count(&self.component, signal, &tenant, outcome, items);
         // Held until the answer: what is in flight stays inside the memory budget.
         let _reservation = batch.context.reservation.clone();
         let result = match to.consume(batch).await {
-            Ok(staged) => self.commit(staged).await,
+            Ok(staged) => {
+                let accepted = items.saturating_sub(staged.rejected);
+                let tally = ledger.tally(&self.component, signal, &tenant, Outcome::Accepted);
+                self.commit(staged, tally.map(|tally| (tally, accepted)))
+                    .await
+            }
             Err(refusal) => Err(refusal),
         };
+        let refused = |reason, items| self.refused(signal, &tenant, reason, items);
         match &result {
-            Ok(accepted) => {
-                count(Outcome::Accepted, items.saturating_sub(accepted.rejected));
-                count(Outcome::Refused("rejected"), accepted.rejected);
-            }
-            Err(refusal) => count(Outcome::Refused(refusal.reason), items),
+            Ok(accepted) => refused("rejected", accepted.rejected),
+            Err(refusal) => refused(refusal.reason, items),
         }
         result
     }
@@ -81,26 +83,31 @@ impl Intake {
             .count(&self.component, signal, tenant, outcome, items);
     }
 
-    async fn commit(&self, staged: Staged) -> Result<Accepted, Refusal> {
+    /// Writes what was staged, and the count of it, in one commit.
+    async fn commit(
+        &self,
+        staged: Staged,
+        count: Option<(wal::Tally, u64)>,
+    ) -> Result<Accepted, Refusal> {
         let accepted = Accepted {
             rejected: staged.rejected,
             message: staged.rejection,
         };
         if staged.appends.is_empty() {
+            if let Some((tally, items)) = count {
+                tally.add(items);
+            }
             return Ok(accepted);
         }
         let log = self.services.log();
-        let appends = combine(staged.appends);
+        let (appends, counts) = (combine(staged.appends), Vec::from_iter(count));
         if !staged.waits_for_room {
-            return log
-                .commit(appends)
-                .await
-                .map(|()| accepted)
-                .map_err(refusal);
+            let committed = log.commit_counting(appends, counts).await;
+            return committed.map(|()| accepted).map_err(refusal);
         }
         let deadline = tokio::time::Instant::now() + FULL_QUEUE_WAIT_MAX;
         loop {
-            match log.commit(appends.clone()).await {
+            match log.commit_counting(appends.clone(), counts.clone()).await {
                 Err(wal::CommitError::QueueFull { .. })
                     if tokio::time::Instant::now() < deadline =>
                 {

@@ -59,7 +59,7 @@ impl Sender {
             stop.cancelled().await;
             return Ok(());
         };
-        self.open_leftovers().map_err(|error| error.to_string())?;
+        self.open_leftovers().await?;
         let receiver = lock(&self.to_run).take();
         let Some(mut to_run) = receiver else {
             return Err("sender is running already".into());
@@ -105,57 +105,66 @@ impl Sender {
     }
 
     /// Opens the queues that an earlier run has filled.
-    fn open_leftovers(&self) -> Result<(), wal::Error> {
+    async fn open_leftovers(&self) -> Result<(), String> {
         for stats in self.site.services().log().queues() {
             if let Some((component, key)) = QueueKey::parse(&stats.name)
                 && component == &**self.site.id()
             {
-                self.queue(&key)?;
+                self.queue(&key).await?;
             }
         }
         Ok(())
     }
 
     /// The queue of a signal and a tenant, opened at first use.
-    fn queue(&self, key: &QueueKey) -> Result<wal::Queue, wal::Error> {
+    async fn queue(&self, key: &QueueKey) -> Result<wal::Queue, String> {
+        {
+            let queues = lock(&self.queues);
+            if let Some(queue) = queues.get(key) {
+                return Ok(queue.clone());
+            }
+            if queues.len() >= LANES_MAX {
+                return Err(format!(
+                    "more than {LANES_MAX} tenants and signals have a queue"
+                ));
+            }
+        }
+        let (log, limits) = (self.site.services().log().clone(), self.limits());
+        let name = key.queue_name(self.site.id());
+        // A new queue is a synced write.
+        let opened = tokio::task::spawn_blocking(move || log.queue(&name, limits)).await;
+        let opened = opened.map_err(|error| error.to_string())?;
+        let opened = opened.map_err(|error| error.to_string())?;
         let mut queues = lock(&self.queues);
         if let Some(queue) = queues.get(key) {
+            // Another request of the same tenant was faster; both handles are of one queue.
             return Ok(queue.clone());
         }
-        if queues.len() >= LANES_MAX {
-            return Err(wal::Error::NoQueue {
-                queue: key.queue_name(self.site.id()),
-            });
-        }
-        let mut limits = wal::QueueLimits::default();
-        match self
-            .settings
-            .queue
-            .as_ref()
-            .map_or(QueueSize::Unbounded, |queue| queue.size)
-        {
-            QueueSize::Unbounded => {}
-            QueueSize::Requests(records) => limits.records = Some(records),
-            QueueSize::Items(items) => limits.items = Some(items),
-            QueueSize::Bytes(bytes) => limits.bytes = Some(bytes),
-        }
-        let name = key.queue_name(self.site.id());
-        let queue = self.site.services().log().queue(&name, limits)?;
-        queues.insert(key.clone(), queue.clone());
+        queues.insert(key.clone(), opened.clone());
         // Received when the sender runs.
-        let _ = self.opened.send((key.clone(), queue.clone()));
-        Ok(queue)
+        let _ = self.opened.send((key.clone(), opened.clone()));
+        Ok(opened)
+    }
+
+    fn limits(&self) -> wal::QueueLimits {
+        let mut limits = wal::QueueLimits::default();
+        match self.settings.queue.as_ref().map(|queue| queue.size) {
+            None | Some(QueueSize::Unbounded) => {}
+            Some(QueueSize::Requests(records)) => limits.records = Some(records),
+            Some(QueueSize::Items(items)) => limits.items = Some(items),
+            Some(QueueSize::Bytes(bytes)) => limits.bytes = Some(bytes),
+        }
+        limits
     }
 
     /// What the log is to keep of a batch.
-    fn stage(&self, batch: &Batch, otlp: &Otlp) -> Result<Staged, Refusal> {
+    async fn stage(&self, batch: &Batch, otlp: &Otlp) -> Result<Staged, Refusal> {
         let key = QueueKey {
             signal: otlp.signal(),
             tenant: batch.context.tenant.clone(),
         };
-        let queue = self
-            .queue(&key)
-            .map_err(|error| Refusal::unavailable("log_unavailable", error.to_string()))?;
+        let queue = self.queue(&key).await;
+        let queue = queue.map_err(|error| Refusal::unavailable("log_unavailable", error))?;
         let metadata = batch.context.metadata.only(&self.settings.context_keys);
         let record = record::encode(otlp, &metadata, &batch.context);
         let mut staged = Staged::append(queue, record);
@@ -242,7 +251,7 @@ impl Consumer for Sender {
         Box::pin(async move {
             let Payload::Otlp(otlp) = batch.payload.clone();
             if self.settings.queue.is_some() {
-                self.stage(&batch, &otlp)
+                self.stage(&batch, &otlp).await
             } else {
                 self.send_now(batch, otlp).await
             }

@@ -9,6 +9,7 @@ mod faults;
 mod kill;
 mod model;
 mod power;
+mod tallies;
 
 use std::fs;
 use std::path::{Path, PathBuf};
