@@ -1,5 +1,6 @@
 # make demo   the gateway between a load and stand-in backends, killed on the way, with its ledger
 # make test   all tests
+# make sdk    the official SDKs of Python and Node against the gateway (from PyPI and npm)
 # make check  formatting, lints, documentation
 # make bench  throughput, CPU and latency, against a bare server in the same run
 # make run    the gateway with its default configuration
@@ -11,20 +12,22 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
-# Where libclang is, for the bindings of RocksDB, if it is not where bindgen looks.
 BUILD := cargo build --release --workspace --locked
 CORTEN := $(CARGO_TARGET_DIR)/release/corten
 DURATION ?= 60s
 # More arguments for the demo: make demo ARGS=--keep
 ARGS ?=
 
-.PHONY: demo test check bench run build tools
+.PHONY: demo test sdk check bench run build tools
 
 demo: build
 	$(CORTEN) demo --duration $(DURATION) $(ARGS)
 
 test: tools
 	cargo test --release --workspace --locked
+
+sdk: build
+	gateway/tests/sdk/run $(CORTEN)
 
 check: tools
 	cargo fmt --all --check

@@ -1,7 +1,7 @@
 //! The gateway as a whole: what `run` builds, and what the admin server acts on.
 
 use std::{
-    fmt::Write,
+    fmt::{self, Write},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,7 +15,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use sha2::{Digest, Sha256};
-use syntax::SourceFile;
+use syntax::{Diagnostics, SourceFile};
 
 use crate::{
     graph::{Engine, Stability},
@@ -76,25 +76,44 @@ impl App {
     /// Reads the configuration and runs it in place of the present one.
     ///
     /// # Errors
-    /// What is wrong with it, for a person; nothing has changed then.
-    pub async fn reload(&self) -> Result<(), String> {
+    /// What is wrong with it; nothing has changed then.
+    pub async fn load(&self) -> Result<(), LoadError> {
         let _one_at_a_time = self.reloading.lock().await;
-        let result = self.load().await;
+        let result = self.read_and_load().await;
         match &result {
             Ok(hash) => self.loads.succeeded(hash),
-            Err(reason) => {
-                self.loads.failed();
-                tracing::error!("configuration was not loaded, nothing has changed: {reason}");
-            }
+            Err(_) => self.loads.failed(),
         }
         result.map(|_| self.ready.store(true, Ordering::Relaxed))
     }
 
-    async fn load(&self) -> Result<String, String> {
-        let files = (self.sources)()?;
+    /// The same for a configuration that runs already: what is wrong is logged, a line each.
+    ///
+    /// # Errors
+    /// As [`App::load`].
+    pub async fn reload(&self) -> Result<(), LoadError> {
+        let result = self.load().await;
+        match &result {
+            Ok(()) => {}
+            Err(LoadError::Unreadable(reason)) => tracing::error!("{reason}"),
+            Err(LoadError::Wrong(diagnostics)) => {
+                for diagnostic in diagnostics.iter() {
+                    let at = diagnostic.file.position(diagnostic.span.start);
+                    let (file, message) = (diagnostic.file.name(), &diagnostic.message);
+                    tracing::error!("{file}:{}:{}: {message}", at.line, at.column);
+                }
+            }
+        }
+        result.inspect_err(|_| {
+            tracing::error!("the configuration was not loaded; the one before it goes on");
+        })
+    }
+
+    async fn read_and_load(&self) -> Result<String, LoadError> {
+        let files = (self.sources)().map_err(LoadError::Unreadable)?;
         let loaded = self.engine.load(&files).await.map_err(|mut diagnostics| {
             diagnostics.sort();
-            diagnostics.render()
+            LoadError::Wrong(diagnostics)
         })?;
         tracing::info!(
             started = loaded.started.len(),
@@ -114,6 +133,26 @@ impl App {
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
     }
 }
+
+/// Why a configuration was not loaded.
+#[derive(Debug)]
+pub enum LoadError {
+    /// Its files cannot be read; the sentence says which.
+    Unreadable(String),
+    /// All that is wrong with it.
+    Wrong(Diagnostics),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(reason) => formatter.write_str(reason),
+            Self::Wrong(diagnostics) => formatter.write_str(diagnostics.render().trim_end()),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
 
 /// The sum over all files, in order.
 fn hash(files: &[SourceFile]) -> String {

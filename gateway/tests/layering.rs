@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &["batch", "telemetry"]),
     ("services", &["batch", "ledger", "net", "telemetry"]),
     ("graph", &["batch", "services", "telemetry"]),
-    ("delivery", &["batch", "graph", "ledger", "services"]),
+    ("delivery", &["batch", "graph", "ledger", "net", "services"]),
     (
         "components",
         &["batch", "delivery", "graph", "net", "telemetry"],
@@ -75,7 +75,7 @@ fn read(folder: &Path, text: &mut String) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             read(&path, text);
-        } else {
+        } else if path.file_stem().is_none_or(|stem| stem != "tests") {
             text.push_str(&fs::read_to_string(&path).unwrap());
         }
     }

@@ -62,7 +62,7 @@ impl fmt::Display for Act {
             Self::Kill => out.write_str("kill"),
             Self::Restart => out.write_str("restart"),
             Self::Pause(time) => write!(out, "pause for {time:?}"),
-            Self::Fault(protocol, fault) => write!(out, "{protocol} backend: {fault:?}"),
+            Self::Fault(protocol, fault) => write!(out, "the {protocol} backend {fault}"),
         }
     }
 }

@@ -40,6 +40,7 @@ mod signal;
 mod skim;
 pub mod stage;
 pub mod sut;
+pub mod traffic;
 pub mod units;
 mod usage;
 mod verdict;

@@ -6,14 +6,14 @@
 //! nothing was sent during it.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures::future::join_all;
 use rand::Rng;
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -21,6 +21,7 @@ use crate::{
     Encoding, Error,
     client::{Answer, Client, Prepared, Protocol, Target},
     counters::counters,
+    error::Context,
     generate::Generator,
     histogram::Histogram,
     number::Number,
@@ -104,12 +105,18 @@ counters! {
 pub struct Gauge {
     meter: Meter,
     latency: Histogram,
+    refusal: OnceLock<String>,
 }
 
 impl Gauge {
     /// The counts of this moment.
     pub fn sent(&self) -> Sent {
         self.meter.snapshot()
+    }
+
+    /// How the first request that was refused for good was refused, if any was.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.get().map(String::as_str)
     }
 
     /// The latencies of acknowledged requests, retries included.
@@ -134,7 +141,7 @@ impl Load {
     }
 
     /// Sends until `stop` becomes true or the limit is reached, and until every request that was
-    /// begun has its outcome.
+    /// begun has its outcome. Dropping it ends it at once.
     pub async fn run(
         &self,
         generator: &Arc<Generator>,
@@ -143,8 +150,18 @@ impl Load {
         stop: &watch::Receiver<bool>,
     ) -> Result<(), Error> {
         let lanes = self.connections * self.in_flight;
+        if lanes == 0 {
+            return Err(Error::new(
+                "a load needs a connection and a request in flight",
+            ));
+        }
         let per_request = generator.profile().items as f64;
-        let mut tasks = Vec::new();
+        let interval = |pace: f64| {
+            let interval = Duration::try_from_secs_f64(per_request * lanes as f64 / pace);
+            interval.context(|| format!("send {pace} items a second"))
+        };
+        let interval = self.pace.map(interval).transpose()?;
+        let mut tasks = JoinSet::new();
         let mut client = Arc::new(Client::new(self.target.clone()));
         for index in 0..lanes {
             if index > 0 && (self.target.protocol == Protocol::Http || index % self.in_flight == 0)
@@ -161,23 +178,19 @@ impl Load {
                 replay: self.replay.clone(),
                 index,
                 retry: self.retry,
-                interval: self
-                    .pace
-                    .map(|pace| Duration::from_secs_f64(per_request * lanes as f64 / pace)),
+                interval,
                 requests: self.limit.map(|items| {
                     let requests = items.div_ceil(generator.profile().items as u64);
                     (requests + index as u64) / lanes as u64
                 }),
             };
             // Lanes start spread over the interval, not all at once.
-            let delay = lane
-                .interval
-                .unwrap_or_default()
-                .mul_f64(index as f64 / lanes as f64);
-            tasks.push(tokio::spawn(lane.run(delay, stop.clone())));
+            let share = index as f64 / lanes as f64;
+            let delay = interval.unwrap_or_default().mul_f64(share);
+            tasks.spawn(lane.run(delay, stop.clone()));
         }
-        for outcome in join_all(tasks).await {
-            outcome.map_err(|error| Error::new(format!("a lane of the load died: {error}")))??;
+        while let Some(outcome) = tasks.join_next().await {
+            outcome.context(|| "join a lane of the load".into())??;
         }
         Ok(())
     }
@@ -259,7 +272,8 @@ impl Lane {
                     return meter.acked.add(items.saturating_sub(rejected));
                 }
                 Answer::Refused { why } => {
-                    tracing::warn!(%why, items, "a request was refused for good");
+                    // Only the first is kept: the rest are most likely the same.
+                    self.gauge.refusal.get_or_init(|| why);
                     return meter.refused.add(items);
                 }
                 Answer::Retryable { delay, sent, .. } => {
@@ -292,4 +306,136 @@ pub(crate) fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_nanos() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Check, Signal,
+        backend::{Backend, Fault, Options},
+        generate::Profile,
+    };
+
+    /// A backend, and what a load to it needs.
+    async fn scene() -> (Backend, Load, Arc<Generator>, Arc<Oracle>, Arc<Gauge>) {
+        let options = Options {
+            protocol: Protocol::Http,
+            address: ([127, 0, 0, 1], 0).into(),
+            check: Check::Skim,
+            destination: None,
+        };
+        let backend = Backend::start(options).await.unwrap();
+        let target = Target::new(Protocol::Http, backend.address().to_string());
+        let generator = Arc::new(Generator::new(Profile::new(Signal::Logs, 10)));
+        let gauge = Arc::new(Gauge::default());
+        (
+            backend,
+            Load::new(target),
+            generator,
+            Oracle::new(1, &[]),
+            gauge,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_limit_is_met_exactly() {
+        let (backend, load, generator, oracle, gauge) = scene().await;
+        let load = Load {
+            connections: 3,
+            limit: Some(95),
+            ..load
+        };
+        let stop = watch::Sender::new(false);
+        load.run(&generator, &oracle, &gauge, &stop.subscribe())
+            .await
+            .unwrap();
+        let sent = gauge.sent();
+        assert_eq!((sent.requests, sent.items, sent.acked), (10, 100, 100));
+        assert_eq!(backend.counts().items, 100);
+        assert_eq!(gauge.latency().count(), 10);
+    }
+
+    #[tokio::test]
+    async fn latency_counts_from_when_it_meant_to_send() {
+        let (backend, load, generator, oracle, gauge) = scene().await;
+        backend
+            .inject(Fault::Slow(Duration::from_millis(50)))
+            .await
+            .unwrap();
+        // A request each 10 ms, of which the lane manages one in 50 ms.
+        let load = Load {
+            pace: Some(1000.0),
+            limit: Some(100),
+            ..load
+        };
+        let stop = watch::Sender::new(false);
+        load.run(&generator, &oracle, &gauge, &stop.subscribe())
+            .await
+            .unwrap();
+        let last = gauge.latency().quantile(1.0);
+        assert!(last >= Duration::from_millis(400), "{last:?}");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_load_sends_no_more() {
+        let (backend, load, generator, oracle, gauge) = scene().await;
+        let load = Load {
+            pace: Some(1000.0),
+            ..load
+        };
+        let stop = watch::Sender::new(false);
+        let stopping = stop.subscribe();
+        let running = load.run(&generator, &oracle, &gauge, &stopping);
+        let time = Duration::from_millis(100);
+        assert!(tokio::time::timeout(time, running).await.is_err());
+        let before = backend.counts().requests;
+        assert!(before > 0);
+        sleep(time).await;
+        assert!(
+            backend.counts().requests <= before + 1,
+            "one may have been on its way"
+        );
+    }
+
+    #[tokio::test]
+    async fn refusals_for_good_are_final_and_told() {
+        let (backend, load, generator, oracle, gauge) = scene().await;
+        backend.inject("400".parse().unwrap()).await.unwrap();
+        let load = Load {
+            limit: Some(20),
+            ..load
+        };
+        let stop = watch::Sender::new(false);
+        load.run(&generator, &oracle, &gauge, &stop.subscribe())
+            .await
+            .unwrap();
+        assert_eq!((gauge.sent().refused, gauge.sent().attempts), (20, 2));
+        assert_eq!(gauge.refusal(), Some("http status 400"));
+    }
+
+    #[tokio::test]
+    async fn a_load_that_never_sends_is_an_error() {
+        let (_backend, load, generator, oracle, gauge) = scene().await;
+        let stop = watch::Sender::new(false);
+        for load in [
+            Load {
+                pace: Some(0.0),
+                ..load.clone()
+            },
+            Load {
+                pace: Some(-1.0),
+                ..load.clone()
+            },
+            Load {
+                connections: 0,
+                ..load
+            },
+        ] {
+            let outcome = load
+                .run(&generator, &oracle, &gauge, &stop.subscribe())
+                .await;
+            assert!(outcome.is_err(), "{load:?}");
+        }
+    }
 }

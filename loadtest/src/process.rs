@@ -4,7 +4,7 @@
 use std::{
     ffi::OsString,
     fs::{File, OpenOptions},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -25,6 +25,15 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often a starting process is asked whether it is ready.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long a dropped process may take to be gone after SIGKILL: longer only if the kernel is stuck.
+const DROP_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often that is looked at; the thread is blocked meanwhile, for a drop cannot wait otherwise.
+const DROP_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How many characters of a process's last words are repeated.
+const LAST_WORDS_MAX: usize = 500;
 
 /// What to run, and where its output goes.
 #[derive(Clone, Debug)]
@@ -91,9 +100,11 @@ impl Process {
         loop {
             if let Some(status) = self.exited()? {
                 return Err(Error::new(format!(
-                    "{} ended with {status} before it was ready, its output is in {}",
+                    "{} ended with {status} before it was ready, its output is in {}, its last \
+                     words are: {}",
                     self.command.program.display(),
-                    self.command.log.display()
+                    self.command.log.display(),
+                    last_words(&self.command.log)
                 )));
             }
             let is_ready = match ready {
@@ -204,8 +215,15 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Kills the process and waits until it is gone, so that its files can be removed.
     fn drop(&mut self) {
         self.sampler.abort();
+        let deadline = Instant::now() + DROP_LIMIT;
+        // An error means that it has ended before.
+        drop(self.child.start_kill());
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(DROP_INTERVAL);
+        }
     }
 }
 
@@ -231,6 +249,17 @@ fn spawn(command: &Command) -> Result<(Child, Pid), Error> {
     let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let pid = id.ok_or_else(|| Error::new("the process ended before it had an id"))?;
     Ok((child, pid))
+}
+
+/// The end of what a process has said, of a length that a person reads.
+fn last_words(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.unwrap_or("nothing")
+        .chars()
+        .take(LAST_WORDS_MAX)
+        .collect()
 }
 
 fn open_log(command: &Command) -> Result<File, Error> {
@@ -303,6 +332,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_dropped_process_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let process = Process::start(shell("exec sleep 60", &directory)).unwrap();
+        let pid = process.id();
+        assert!(usage::state(pid).is_some());
+        drop(process);
+        assert_eq!(usage::state(pid), None);
+    }
+
+    #[tokio::test]
     async fn costs_are_summed_over_lives() {
         let directory = tempfile::tempdir().unwrap();
         let burn = "while :; do :; done";
@@ -340,11 +379,15 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().contains("not ready within"), "{error}");
 
-        let mut process = Process::start(shell("exit 3", &directory)).unwrap();
+        let mut process = Process::start(shell("echo gone fishing; exit 3", &directory)).unwrap();
         let error = process
             .wait_ready(&closed, Duration::from_secs(5))
             .await
             .unwrap_err();
-        assert!(error.to_string().contains("exit status: 3"), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains("exit status: 3") && text.ends_with(": gone fishing"),
+            "{error}"
+        );
     }
 }

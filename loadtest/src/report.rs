@@ -21,6 +21,8 @@ pub struct Row {
     pub destination: String,
     /// What the applications did; the same for each destination.
     pub sent: Sent,
+    /// How the first request that was refused for good was refused, if any was.
+    pub refusal: Option<String>,
     /// What the oracle says of this destination.
     pub tally: Tally,
     /// What the system itself says of it, if it keeps a ledger.
@@ -89,9 +91,10 @@ impl Report {
             .filter(|row| turned_away(&row.sent) > 0)
         {
             broken.push(format!(
-                "{} good {} were refused for good or for too long",
+                "{} good {} were refused for good or for too long (the first for good: {})",
                 turned_away(&row.sent),
-                row.signal
+                row.signal,
+                row.refusal.as_deref().unwrap_or("none")
             ));
         }
         if !self.alive {
@@ -174,7 +177,7 @@ impl Report {
     fn table(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "{:<8} {:<5} {:>10} {:>13} {:>10} {:>8} {:>8} {:>11} {:>6}",
+            "{:<8} {:<5} {:>10} {:>13} {:>10} {:>8} {:>8} {:>9} {:>11} {:>6}",
             "signal",
             "to",
             "sent",
@@ -182,6 +185,7 @@ impl Report {
             "delivered",
             "queued",
             "refused",
+            "rejected",
             "duplicates",
             "lost"
         )?;
@@ -192,7 +196,7 @@ impl Report {
                 .map(|account| account.queued.to_string());
             writeln!(
                 out,
-                "{:<8} {:<5} {:>10} {:>13} {:>10} {:>8} {:>8} {:>11} {:>6}",
+                "{:<8} {:<5} {:>10} {:>13} {:>10} {:>8} {:>8} {:>9} {:>11} {:>6}",
                 row.signal,
                 row.destination,
                 row.tally.issued,
@@ -200,6 +204,7 @@ impl Report {
                 row.tally.delivered,
                 queued.as_deref().unwrap_or("-"),
                 turned_away(&row.sent),
+                row.tally.excused,
                 row.tally.duplicates,
                 row.tally.missing
             )?;
@@ -275,9 +280,14 @@ impl fmt::Display for Report {
             } else {
                 ""
             };
+            let excused: u64 = self.rows.iter().map(|row| row.tally.excused).sum();
+            let but = match excused {
+                0 => String::new(),
+                items => format!(", but for {items} items that it rejected itself"),
+            };
             return write!(
                 out,
-                "\npassed: everything acknowledged arrived at every backend{ledger}"
+                "\npassed: everything acknowledged arrived at every backend{but}{ledger}"
             );
         }
         write!(out, "\nFAILED")?;
@@ -318,6 +328,7 @@ mod tests {
                     acked: 500,
                     ..Sent::default()
                 },
+                refusal: None,
                 tally,
                 account: Some(account),
             }],
@@ -383,7 +394,7 @@ mod tests {
             (|report| report.done.kills = 0, "without any effect: kill"),
             (
                 |report| report.counts.connections_reset = 0,
-                "grpc backend: Down",
+                "the grpc backend is down",
             ),
             (|report| report.rows[0].tally.acked = 99, "only 99 logs"),
             (|report| report.rows.clear(), "nothing was sent"),

@@ -11,7 +11,8 @@ use crate::{
     error::Context,
     ledger::Ledger,
     report::{Report, Row},
-    stage::{Stage, Traffic},
+    stage::Stage,
+    traffic::Traffic,
 };
 
 /// How often the clock is looked at.
@@ -116,7 +117,8 @@ impl Scenario {
                 rows.push(Row {
                     signal: *signal,
                     destination: verdict.destination.clone(),
-                    sent: stage.sent_of(*signal),
+                    sent: stage.gauge(*signal).sent(),
+                    refusal: stage.gauge(*signal).refusal().map(String::from),
                     tally: verdict.of_signal(*signal),
                     account: self
                         .component(&verdict.destination)

@@ -20,6 +20,7 @@ use crate::{
     load::{Gauge, Load, Sent, now},
     process::{Command, Process, Ready},
     sut::Wiring,
+    traffic::{Sender, Traffic},
 };
 
 /// How long the system may take to become ready, with whatever backlog it has.
@@ -34,38 +35,9 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 /// How long a single probe may take from end to end.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
-/// One kind of application.
-#[derive(Clone, Debug)]
-pub struct Sender {
-    /// The transport that it uses.
-    pub protocol: Protocol,
-    /// The tenant that it names, if any.
-    pub tenant: Option<String>,
-    /// How it compresses.
-    pub encoding: Encoding,
-}
-
-/// What the applications send, all together.
-#[derive(Clone, Debug)]
-pub struct Traffic {
-    /// The signals, each sent by each kind of application.
-    pub signals: Vec<Signal>,
-    /// The kinds of applications.
-    pub senders: Vec<Sender>,
-    /// Items in a request.
-    pub items: usize,
-    /// Items a second of each signal, over all applications.
-    pub rate: f64,
-    /// Requests that each application has in flight.
-    pub in_flight: usize,
-    /// The seed of all contents.
-    pub seed: u64,
-}
-
 /// A running test.
 pub struct Stage {
     wiring: Wiring,
-    directory: TempDir,
     system: Process,
     ready: Ready,
     backends: Vec<(Protocol, Backend)>,
@@ -76,6 +48,8 @@ pub struct Stage {
     loads: JoinSet<Result<(), Error>>,
     done: Done,
     outage: Outage,
+    /// Removed when it is dropped, which must be after the system has ended.
+    directory: TempDir,
 }
 
 /// Times during which not all backends were healthy.
@@ -120,7 +94,6 @@ impl Stage {
         }
         Ok(Self {
             wiring,
-            directory,
             system,
             ready,
             backends,
@@ -130,6 +103,7 @@ impl Stage {
             loads: JoinSet::new(),
             done: Done::default(),
             outage: Outage::default(),
+            directory,
         })
     }
 
@@ -240,7 +214,7 @@ impl Stage {
                 };
                 backend.inject(fault.clone()).await?;
                 self.outage.note(*protocol, *fault == Fault::Healthy);
-                format!("the {protocol} backend from now on: {fault:?}")
+                format!("the {protocol} backend {fault}")
             }
         })
     }
@@ -267,8 +241,8 @@ impl Stage {
     }
 
     /// What was sent of one signal.
-    pub fn sent_of(&self, signal: Signal) -> Sent {
-        self.gauges[signal as usize].sent()
+    pub fn gauge(&self, signal: Signal) -> &Gauge {
+        &self.gauges[signal as usize]
     }
 
     /// What was sent of all signals.

@@ -1,4 +1,4 @@
-//! Durations as command lines write them.
+//! Durations and counts as command lines write them.
 
 use std::time::Duration;
 
@@ -20,6 +20,14 @@ pub fn duration(text: &str) -> Result<Duration, Error> {
     };
     let seconds = number.parse::<f64>().map_err(|_| wrong())? * scale;
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// Reads a number that is at least 1.
+pub fn count(text: &str) -> Result<usize, Error> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(Error::new(format!("{text:?} is not a number from 1 on"))),
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +52,14 @@ mod tests {
                 millis.map(Duration::from_millis),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn counts_start_at_one() {
+        assert_eq!(count("1").ok(), Some(1));
+        for text in ["0", "-1", "many", ""] {
+            assert!(count(text).is_err(), "{text}");
         }
     }
 }

@@ -11,8 +11,9 @@ use loadtest::{
     process::Ready,
     report::Report,
     scenario::Scenario,
-    stage::{Sender, Stage, Traffic},
+    stage::Stage,
     sut::{Template, Wiring},
+    traffic::{Sender, Traffic},
 };
 
 fn scenario(script: &[&str]) -> Scenario {
@@ -33,7 +34,7 @@ fn scenario(script: &[&str]) -> Scenario {
             in_flight: 2,
             seed: 5,
         },
-        duration: Duration::from_secs(3),
+        duration: Duration::from_secs(4),
         script: script.iter().filter_map(|due| due.parse().ok()).collect(),
         drain: Duration::from_millis(300),
         ledger: Vec::new(),
@@ -65,13 +66,13 @@ const RELAY: &str = "loadtest relay --listen {grpc} --listen {http} --to-grpc {b
 async fn a_relay_that_waits_for_its_backends_loses_nothing() {
     let script = [
         "400ms=kill",
-        "1000ms=http=down",
-        "1200ms=http=refuse-connections",
-        "1400ms=http=healthy",
-        "1500ms=pause:200ms",
-        "1800ms=grpc=503",
-        "2000ms=grpc=healthy",
-        "2200ms=restart",
+        "1700ms=http=down",
+        "1900ms=http=refuse-connections",
+        "2100ms=http=healthy",
+        "2300ms=pause:200ms",
+        "2700ms=grpc=503",
+        "2900ms=grpc=healthy",
+        "3100ms=restart",
     ];
     let (report, progress) = play(RELAY, &script).await.unwrap();
     assert!(report.passed(), "{progress}\n{report}");
@@ -101,7 +102,7 @@ async fn a_system_that_swallows_everything_fails() {
     // Nothing came to the backend that was told to refuse it.
     assert!(matches!(report.planned[..], [Act::Fault(..)]));
     assert!(
-        found("planned, but without any effect: http backend"),
+        found("planned, but without any effect: the http backend"),
         "{report}"
     );
     assert!(

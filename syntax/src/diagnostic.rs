@@ -8,6 +8,10 @@ use std::fmt;
 use crate::render;
 use crate::source::{SourceFile, Span};
 
+/// How many errors a file's parser reports: nobody reads more, and a file that is no configuration
+/// at all has one in each line.
+pub(crate) const ERRORS_MAX: usize = 100;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

@@ -2,7 +2,7 @@
 
 use crate::ast::{Access, Binary, Call, Expr, Ident, Index, Literal, ObjectLiteral, Unary};
 use crate::diagnostic::Diagnostic;
-use crate::function::{Budget, Limits};
+pub use crate::function::{Budget, Limits};
 use crate::literal;
 use crate::source::{SourceFile, Span};
 use crate::stdlib::Library;
@@ -39,6 +39,9 @@ pub struct Evaluator<'a> {
     library: &'a Library,
     limits: Limits,
 }
+
+/// How much of an expression a message quotes, in characters; the excerpt shows the rest.
+const QUOTED_CHARS_MAX: usize = 60;
 
 /// One evaluation.
 struct Evaluation<'a> {
@@ -180,9 +183,12 @@ impl Evaluation<'_> {
         let Evaluator { scope, library, .. } = self.evaluator;
         let found = scope.resolve(&parts);
         let found = found.or_else(|| library.get(&first.text).map(|value| (value.clone(), 1)));
-        let Some((value, used)) = found else {
+        let Some((value, used)) = found.map(|(value, used)| (value, used.max(1))) else {
             let mut names = scope.names();
-            names.extend(library.names().map(str::to_owned));
+            let current = library
+                .names()
+                .filter(|name| Library::replacement(name).is_none());
+            names.extend(current.map(str::to_owned));
             let message = format!("identifier {:?} does not exist", first.text);
             let help = suggest::did_you_mean(&first.text, names.iter().map(String::as_str));
             return Err(self.error_with(first.span, message, help));
@@ -205,7 +211,7 @@ impl Evaluation<'_> {
                 let message = format!(
                     "cannot access field {:?} of {}, which is {}",
                     name.text,
-                    self.evaluator.file.slice(span),
+                    self.shown(span),
                     value.describe(),
                 );
                 return Err(self.error(span.to(name.span), message));
@@ -226,7 +232,7 @@ impl Evaluation<'_> {
         if matches!(value, Value::Unknown) || matches!(key, Value::Unknown) {
             return Ok(Value::Unknown);
         }
-        let shown = self.evaluator.file.slice(index.index.span());
+        let shown = self.shown(index.index.span());
         let key_error = |wanted: &str| {
             let message = format!("{shown} should be {wanted}, got {}", key.describe());
             self.error(index.index.span(), message)
@@ -245,7 +251,7 @@ impl Evaluation<'_> {
             });
         }
         let Some(object) = value.as_object() else {
-            let shown = self.evaluator.file.slice(index.value.span());
+            let shown = self.shown(index.value.span());
             let message = format!(
                 "{shown} should be array or object, got {}",
                 value.describe()
@@ -263,13 +269,12 @@ impl Evaluation<'_> {
         let function = self.expr(&call.function)?;
         let values: Result<Vec<_>> = call.arguments.iter().map(|e| self.expr(e)).collect();
         let values = values?;
-        let file = self.evaluator.file;
         let function = match function {
             Value::Function(function) => function,
             Value::Unknown => return Ok(Value::Unknown),
             other => {
                 let span = call.function.span();
-                let (shown, found) = (file.slice(span), other.describe());
+                let (shown, found) = (self.shown(span), other.describe());
                 return Err(self.error(span, format!("{shown} should be function, got {found}")));
             }
         };
@@ -281,7 +286,7 @@ impl Evaluation<'_> {
             match error.argument.and_then(|index| call.arguments.get(index)) {
                 Some(argument) => {
                     let span = argument.span();
-                    self.error(span, format!("{} {}", file.slice(span), error.message))
+                    self.error(span, format!("{} {}", self.shown(span), error.message))
                 }
                 None => self.error(Expr::Call(call.clone()).span(), error.message),
             }
@@ -292,10 +297,7 @@ impl Evaluation<'_> {
         let operand = self.expr(&unary.operand)?;
         value::unary(unary.operator, &operand).map_err(|message| {
             let span = unary.operand.span();
-            self.error(
-                span,
-                format!("{} {message}", self.evaluator.file.slice(span)),
-            )
+            self.error(span, format!("{} {message}", self.shown(span)))
         })
     }
 
@@ -308,10 +310,7 @@ impl Evaluation<'_> {
             } else {
                 binary.left.span()
             };
-            self.error(
-                span,
-                format!("{} {}", self.evaluator.file.slice(span), error.message),
-            )
+            self.error(span, format!("{} {}", self.shown(span), error.message))
         })?;
         let made = match &result {
             Value::String(text) => text.len(),
@@ -323,6 +322,17 @@ impl Evaluation<'_> {
             .take_text(made)
             .map_err(|message| self.error(binary.operator_span, message))?;
         Ok(result)
+    }
+
+    /// An expression as a message quotes it: its first line, and not too much of that.
+    fn shown(&self, span: Span) -> String {
+        let text = self.evaluator.file.slice(span);
+        let line = text.lines().next().unwrap_or_default();
+        match line.char_indices().nth(QUOTED_CHARS_MAX) {
+            Some((end, _)) => format!("{}...", &line[..end]),
+            None if line.len() < text.len() => format!("{line}..."),
+            None => line.to_owned(),
+        }
     }
 
     fn error(&self, span: Span, message: impl Into<String>) -> Diagnostic {

@@ -5,12 +5,15 @@
 //! behind the terminator, not in front of it: that is what tells the printer which statement a
 //! comment belongs to.
 
+mod comment;
+mod string;
+
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::ast::{Comment, CommentGroup};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::ast::CommentGroup;
+use crate::diagnostic::{Diagnostic, Diagnostics, ERRORS_MAX};
 use crate::source::{SourceFile, Span};
 use crate::token::{Token, TokenKind};
 
@@ -40,6 +43,7 @@ pub fn lex(source: &SourceFile) -> (Lexed, Diagnostics) {
     if lexer.text.starts_with(BYTE_ORDER_MARK) {
         lexer.offset = BYTE_ORDER_MARK.len_utf8();
     }
+    lexer.refuse_everywhere();
     lexer.run();
     (
         Lexed {
@@ -165,11 +169,30 @@ impl Lexer<'_> {
         }
     }
 
+    /// Reports what may be nowhere, not even in a string or a comment.
+    fn refuse_everywhere(&mut self) {
+        if let Some(at) = self.source.invalid_at() {
+            let at = at as usize;
+            let end = at + char::REPLACEMENT_CHARACTER.len_utf8();
+            self.error(at, end, "the text is not valid UTF-8 from here on");
+        }
+        let text = self.text;
+        for (at, found) in text
+            .match_indices(['\0', BYTE_ORDER_MARK])
+            .filter(|(at, _)| *at > 0 || !text.starts_with(BYTE_ORDER_MARK))
+        {
+            let message = match found {
+                "\0" => "illegal character NUL",
+                _ => "a byte order mark may only be the first character",
+            };
+            self.error(at, at + found.len(), message);
+        }
+    }
+
     fn refuse(&mut self, start: usize, ch: char) {
         let message = match ch {
-            '\0' => "illegal character NUL".to_owned(),
-            BYTE_ORDER_MARK => "a byte order mark may only be the first character".to_owned(),
-            char::REPLACEMENT_CHARACTER => "the text is not valid UTF-8 here".to_owned(),
+            '\0' | BYTE_ORDER_MARK => return,
+            char::REPLACEMENT_CHARACTER if self.source.invalid_at().is_some() => return,
             ';' => "illegal character `;`: a statement ends with its line".to_owned(),
             '#' => "illegal character `#`: a comment begins with `//`".to_owned(),
             _ => format!("illegal character {ch:?} (U+{:04X})", ch as u32),
@@ -203,153 +226,6 @@ impl Lexer<'_> {
             }
         }
         kind
-    }
-
-    fn raw(&mut self, start: usize) -> TokenKind {
-        match self.text[self.offset..].find('`') {
-            Some(length) => {
-                self.refuse_nul(self.offset, self.offset + length);
-                self.offset += length + 1;
-            }
-            None => {
-                self.offset = self.text.len();
-                self.error(
-                    start,
-                    start + 1,
-                    "this raw string is not closed with a backtick",
-                );
-            }
-        }
-        TokenKind::String
-    }
-
-    fn quoted(&mut self, start: usize, quote: char) -> TokenKind {
-        loop {
-            match self.peek() {
-                None | Some('\n') => {
-                    self.error(start, self.offset, "this string is not closed on its line");
-                    break;
-                }
-                Some('\\') => {
-                    self.offset += 1;
-                    self.escape();
-                }
-                Some(ch) => {
-                    self.offset += ch.len_utf8();
-                    if ch == quote {
-                        break;
-                    }
-                    if ch == '\0' {
-                        self.refuse(self.offset - 1, ch);
-                    }
-                }
-            }
-        }
-        TokenKind::String
-    }
-
-    fn refuse_nul(&mut self, start: usize, end: usize) {
-        if let Some(at) = self.text[start..end].find('\0') {
-            self.refuse(start + at, '\0');
-        }
-    }
-
-    /// Reads what follows a backslash.
-    fn escape(&mut self) {
-        let start = self.offset - 1;
-        let (digits, base, max) = match self.peek() {
-            Some('a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\' | '"') => {
-                self.offset += 1;
-                return;
-            }
-            Some('0'..='7') => (3, 8, 255),
-            Some('x') => (2, 16, 255),
-            Some('u') => (4, 16, 0x0010_FFFF),
-            Some('U') => (8, 16, 0x0010_FFFF),
-            None | Some('\n') => return,
-            Some(ch) => {
-                let end = self.offset + ch.len_utf8();
-                let message = format!("unknown escape sequence `\\{ch}`");
-                self.error(start, end, message);
-                return;
-            }
-        };
-        if base == 16 {
-            self.offset += 1;
-        }
-        let mut code = 0u32;
-        for _ in 0..digits {
-            let Some(digit) = self.peek().and_then(|ch| ch.to_digit(base)) else {
-                let message = format!("the escape sequence needs {digits} digits of base {base}");
-                self.error(start, self.offset, message);
-                return;
-            };
-            code = code.wrapping_mul(base).wrapping_add(digit);
-            self.offset += 1;
-        }
-        if code > max || (0xD800..0xE000).contains(&code) {
-            self.error(
-                start,
-                self.offset,
-                "the escape sequence is no valid character",
-            );
-        }
-    }
-
-    fn comment_or_terminator(&mut self, start: usize) {
-        if self.terminator_due && self.comment_ends_line() {
-            self.terminator_due = false;
-            self.push_span(TokenKind::Terminator, Span::new(start as u32, start as u32));
-        }
-        let line_comment = self.peek_at(1) == Some('/');
-        let end = match comment_end(self.text, start) {
-            Some(end) => end,
-            None => {
-                self.error(start, start + 2, "this comment is not closed with `*/`");
-                self.text.len()
-            }
-        };
-        self.offset = end;
-        self.terminator_due = false;
-
-        let mut text = &self.text[start..end];
-        if line_comment {
-            text = text.trim_end_matches('\r');
-        }
-        let span = Span::new(start as u32, end as u32);
-        let line = self.source.line_of(span.start);
-        let comment = Comment {
-            text: text.replace('\r', ""),
-            span,
-        };
-        let last_line = line + text.matches('\n').count() as u32;
-        match (self.group_line, self.comments.last_mut()) {
-            (Some(previous), Some(group)) if line <= previous + 1 => group.comments.push(comment),
-            _ => self.comments.push(CommentGroup {
-                comments: vec![comment],
-            }),
-        }
-        self.group_line = Some(last_line);
-    }
-
-    /// Whether nothing but comments is between here (the start of a comment) and the line's end.
-    fn comment_ends_line(&self) -> bool {
-        let mut at = self.offset;
-        loop {
-            let rest = &self.text[at..];
-            if rest.starts_with("//") {
-                return true;
-            }
-            if !rest.starts_with("/*") {
-                return rest.is_empty() || rest.starts_with('\n');
-            }
-            match comment_end(self.text, at) {
-                Some(end) if !self.text[at..end].contains('\n') => at = end,
-                _ => return true,
-            }
-            let blank = |ch: char| matches!(ch, ' ' | '\t' | '\r');
-            at = self.text.len() - self.text[at..].trim_start_matches(blank).len();
-        }
     }
 
     fn doubled(&mut self, second: char, kind: TokenKind) -> TokenKind {
@@ -401,22 +277,11 @@ impl Lexer<'_> {
 
     fn error(&mut self, start: usize, end: usize, message: impl Into<String>) {
         let span = Span::new(start as u32, end as u32);
-        self.diagnostics
-            .push(Diagnostic::error(self.source, span, message));
+        if self.diagnostics.len() < ERRORS_MAX {
+            self.diagnostics
+                .push(Diagnostic::error(self.source, span, message));
+        }
     }
-}
-
-/// The offset behind the comment that begins at `start`; `None` if it is not closed.
-fn comment_end(text: &str, start: usize) -> Option<usize> {
-    let body = start + 2;
-    if text[start..].starts_with("//") {
-        return Some(
-            text[body..]
-                .find('\n')
-                .map_or(text.len(), |length| body + length),
-        );
-    }
-    text[body..].find("*/").map(|length| body + length + 2)
 }
 
 fn is_letter(ch: char) -> bool {
@@ -516,6 +381,8 @@ mod tests {
             ("a;", 1, 2, "ends with its line"),
             ("a\u{feff}", 1, 4, "byte order mark"),
             ("\0", 0, 1, "NUL"),
+            ("a = 1 // \0", 9, 10, "NUL"),
+            ("a = `\u{feff}`", 5, 8, "byte order mark"),
         ];
         for (text, start, end, message) in table {
             let (_, diagnostics) = lex(&SourceFile::new("t", text));
@@ -532,6 +399,19 @@ mod tests {
                 first.message
             );
         }
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_refused_even_in_a_comment() {
+        let source = SourceFile::from_bytes("t", b"a = 1 // \xff\nb = \xfe");
+        let (_, diagnostics) = lex(&source);
+        assert_eq!(diagnostics.len(), 1, "{}", diagnostics.render());
+        let first = diagnostics.iter().next().expect("one");
+        assert_eq!(first.span, Span::new(9, 12));
+        assert!(first.message.contains("UTF-8"));
+        // The replacement character itself may be in a string.
+        let (_, diagnostics) = lex(&SourceFile::from_bytes("t", "a = \"\u{fffd}\"".as_bytes()));
+        assert!(diagnostics.is_empty());
     }
 
     #[test]

@@ -7,6 +7,18 @@
 //!                               +-> decode -> eval -> Value  (arguments)
 //! ```
 //!
+//! Where it differs from Alloy, it does so on purpose:
+//! - All mistakes of a file are reported, not one for each block; see [`parse()`] and [`decode()`].
+//! - Printing never changes what a file says: strings, quoted keys and comments that Alloy's
+//!   formatter would damage are kept; see [`print()`].
+//! - Secrets taint: `string.format` with a secret gives a secret, and `encoding.to_json` refuses
+//!   one, where Alloy shows it.
+//! - A number that does not fit its argument is refused, where Alloy wraps it around.
+//! - Strings are UTF-8: `"\xff"` and base64 of other bytes are refused.
+//! - Everything has a limit: the size of a file, nesting, the height of an expression, steps and
+//!   text of an evaluation, errors that are reported.
+//! - `array.group_by` and objects keep the order of the source, where Alloy's is random.
+//!
 //! Nothing here knows of telemetry, reads a file or a clock. What the standard library wants of
 //! the machine comes through [`stdlib::Environment`].
 
@@ -30,6 +42,7 @@ mod render;
 mod schema;
 mod size;
 mod source;
+pub mod status;
 pub mod stdlib;
 mod suggest;
 mod token;
@@ -40,7 +53,7 @@ pub use decode::{Arguments, BlockEnum, Decoder, Exports, decode};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use duration::{format as format_duration, parse as parse_duration};
 pub use eval::{Evaluator, Scope};
-pub use function::{Budget, Function, FunctionError, Limits};
+pub use function::{Arguments as CallArguments, Budget, Function, FunctionError, Limits};
 pub use lexer::{Lexed, is_identifier, lex};
 pub use parser::{EXPRESSION_HEIGHT_MAX, NESTING_MAX, parse, parse_expression};
 pub use printer::print;

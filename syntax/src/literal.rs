@@ -1,6 +1,9 @@
 //! Literals into values, and texts into quoted literals, by Go's rules.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::value::Number;
 
@@ -125,27 +128,15 @@ fn quote_unless(text: &str, printable: impl Fn(char) -> bool) -> String {
 }
 
 /// Whether Go prints the character as it is: letters, marks, numbers, punctuation, symbols and
-/// the ASCII space. The standard library knows no categories, but it escapes the same characters
-/// for debugging, except that it takes the other spaces for printable.
+/// the ASCII space.
 fn is_printable(ch: char) -> bool {
-    match ch {
-        ' '..='~' => true,
-        ch if ch.is_ascii() || ch.is_whitespace() || ch.is_control() => false,
-        // A soft hyphen is a format character.
-        '\u{ad}' => false,
-        ch => {
-            let mut escaped = ch.escape_debug();
-            escaped.next() != Some('\\') || is_mark(ch)
-        }
-    }
-}
-
-/// Marks that combine are escaped for debugging, but are printable.
-fn is_mark(ch: char) -> bool {
-    static MARK: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
-        regex::Regex::new(r"^\p{M}$").expect("the pattern is a constant")
+    static PRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").expect("the pattern is a constant")
     });
-    MARK.is_match(ch.encode_utf8(&mut [0; 4]))
+    match ch.is_ascii() {
+        true => matches!(ch, ' '..='~'),
+        false => PRINTABLE.is_match(ch.encode_utf8(&mut [0; 4])),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod expression;
 use std::collections::VecDeque;
 
 use crate::ast::{Attribute, Block, BlockName, Body, Expr, File, Ident, Label, Statement};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, ERRORS_MAX};
 use crate::lexer::{self, is_identifier};
 use crate::source::{FILE_BYTES_MAX, SourceFile, Span};
 use crate::token::{Token, TokenKind};
@@ -124,9 +124,7 @@ impl<'a> Parser<'a> {
     }
 
     fn statement(&mut self) -> Option<Statement> {
-        let Some(first) = self.identifier("an attribute or a block") else {
-            return None;
-        };
+        let first = self.identifier("an attribute or a block")?;
         let mut parts = vec![first];
         while self.eat(TokenKind::Dot) {
             parts.push(self.identifier("a name")?);
@@ -365,10 +363,17 @@ impl<'a> Parser<'a> {
         let line = self.source.line_of(span.start);
         let echo = self.lost || self.error_line == line;
         self.lost = true;
-        if !echo {
-            self.error_line = line;
+        if echo {
+            return;
+        }
+        self.error_line = line;
+        self.diagnostics
+            .push(Diagnostic::error(self.source, span, message));
+        if self.diagnostics.len() >= ERRORS_MAX {
+            let message = format!("the rest is not checked (limit: errors, {ERRORS_MAX})");
             self.diagnostics
                 .push(Diagnostic::error(self.source, span, message));
+            self.give_up();
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What a block may contain, as data: the reference page and completion are made of it.
 
+use crate::decode::{Arguments, BlockEnum, Variant, stage_name};
+use crate::value::{FromValue, Value};
+
 /// The fields of a block or of exports.
 #[derive(Clone, Debug)]
 pub struct Schema {
@@ -26,6 +29,8 @@ pub struct Field {
     pub doc: &'static str,
     /// The words it can be, if those are all.
     pub keywords: &'static [&'static str],
+    /// The value of the field as it may be shown: with secrets hidden.
+    pub shown: fn(&Value) -> Value,
 }
 
 /// What a field is.
@@ -68,6 +73,82 @@ impl Schema {
 // === impl Field ===
 
 impl Field {
+    /// An attribute of a type; the default as it would be written in a file.
+    pub fn attribute<T: FromValue>(
+        name: &str,
+        doc: &'static str,
+        required: bool,
+        default: Option<String>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: FieldKind::Attribute,
+            type_name: T::type_name(),
+            required,
+            default,
+            doc,
+            keywords: T::keywords(),
+            shown: T::shown,
+        }
+    }
+
+    /// A block that there may be only one of, or from some number on.
+    pub fn block<T: Arguments>(name: &str, doc: &'static str, repeated: bool, min: usize) -> Self {
+        let kind = FieldKind::Block {
+            schema: T::schema,
+            repeated,
+            min,
+            group: None,
+        };
+        Self {
+            kind,
+            required: min > 0,
+            ..Self::untyped(name, doc)
+        }
+    }
+
+    /// The label of the block.
+    pub fn label(name: &str, doc: &'static str) -> Self {
+        let (kind, type_name) = (FieldKind::Label, "string".to_owned());
+        Self {
+            kind,
+            type_name,
+            required: true,
+            ..Self::untyped(name, doc)
+        }
+    }
+
+    /// The blocks of a group, each by its full name.
+    pub fn stages<T: BlockEnum>(group: &'static str, prefix: &str) -> Vec<Self> {
+        let stage = |variant: &Variant| {
+            let (schema, group) = (variant.schema, Some(group));
+            let kind = FieldKind::Block {
+                schema,
+                repeated: true,
+                min: 0,
+                group,
+            };
+            Self {
+                kind,
+                ..Self::untyped(&stage_name(prefix, variant.name), variant.doc)
+            }
+        };
+        T::variants().iter().map(stage).collect()
+    }
+
+    fn untyped(name: &str, doc: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: FieldKind::Label,
+            type_name: String::new(),
+            required: false,
+            default: None,
+            doc,
+            keywords: &[],
+            shown: Value::clone,
+        }
+    }
+
     /// Whether it is a block.
     pub fn is_block(&self) -> bool {
         matches!(self.kind, FieldKind::Block { .. })

@@ -20,6 +20,8 @@ struct Inner {
     name: String,
     text: String,
     line_starts: OnceLock<Vec<u32>>,
+    /// Where the bytes that the text was made of stop being UTF-8.
+    invalid_at: Option<u32>,
 }
 
 /// A line and a column, both counted from 1. The column counts characters, not bytes.
@@ -45,20 +47,34 @@ pub struct Span {
 impl SourceFile {
     /// Makes a source file of a name (shown in messages) and a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        let inner = Inner {
-            name: name.into(),
-            text: text.into(),
-            line_starts: OnceLock::new(),
-        };
+        Self::with_invalid(name.into(), text.into(), None)
+    }
+
+    /// Makes a source file of bytes. Bytes that are not UTF-8 become replacement characters, and
+    /// the lexer refuses the file at the first of them.
+    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Self {
+        let invalid_at = std::str::from_utf8(bytes)
+            .err()
+            .map(|error| error.valid_up_to() as u32);
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        Self::with_invalid(name.into(), text, invalid_at)
+    }
+
+    fn with_invalid(name: String, text: String, invalid_at: Option<u32>) -> Self {
+        let line_starts = OnceLock::new();
         Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                name,
+                text,
+                line_starts,
+                invalid_at,
+            }),
         }
     }
 
-    /// Makes a source file of bytes. Bytes that are not UTF-8 become replacement characters, which
-    /// the lexer refuses at their position.
-    pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Self {
-        Self::new(name, String::from_utf8_lossy(bytes))
+    /// Where the bytes that the text was made of stop being UTF-8, if they do.
+    pub(crate) fn invalid_at(&self) -> Option<u32> {
+        self.inner.invalid_at
     }
 
     /// The name as it is shown in messages.

@@ -5,10 +5,12 @@
 //! shows one by forgetting to look.
 
 mod capsule;
+mod collection;
 mod convert;
 mod number;
 mod object;
 mod operator;
+mod scalar;
 mod secret;
 mod show;
 mod text;

@@ -178,7 +178,7 @@ fn every_mistake_is_reported_at_its_place() {
             .and_then(|line| line.parse::<u32>().ok())
     });
     let expected = [
-        "0:1 missing required attribute \"endpoint\"",
+        "0:1 missing required attribute \"endpoint\" in block \"example\"",
         "1:11 timeout is a duration without a unit: \"10\"; write \"10s\"?",
         "2:1 attribute \"timeout\" may only be given once",
         "3:1 unknown attribute \"endpiont\" in block \"example\"",
@@ -192,7 +192,7 @@ fn every_mistake_is_reported_at_its_place() {
         "11:15 names[1] should be string, got bool",
         "12:12 block \"stage.json\" has no label",
         "12:32 expressions should be object, got number",
-        "13:1 missing required attribute \"selector\"",
+        "13:1 missing required attribute \"selector\" in block \"stage.match\"",
     ];
     assert_eq!(found, expected);
 }

@@ -315,6 +315,14 @@ fn the_library_works_as_alloys_does() {
             "\"[1 a]| 3.14|\\\"é\\\"|ff|true|map[string]interface {}{\\\"a\\\":interface {}(nil)}\"",
         ),
         (
+            "string.format(\"%.70000f\", 0.5) == \"0.5\" + string.format(\"%069999d\", 0)",
+            "true",
+        ),
+        (
+            "string.replace(string.format(\"%.70000g\", 0.1), \"0\", \"\")",
+            "\".155511151231257827211815834454115625\"",
+        ),
+        (
             "format(\"%d %s\", \"x\") + format(\"%%\", 1)",
             "\"%!d(string=x) %!s(MISSING)%%!(EXTRA int=1)\"",
         ),
@@ -370,15 +378,23 @@ fn limits_are_named_when_they_are_reached() {
     }
     let error = eval(&bomb).expect_err("too long a text");
     assert!(error.contains("limit: text, 16777216 bytes"), "{error}");
-    for width in [
+    let verbs = [
         "%9999999d",
         "%-9999999s",
         "%.9999999f",
+        "%.9999999e",
         "%09999999.9999999d",
-    ] {
-        let format = format!("string.format(\"{}\", 1, 1, 1)", width.repeat(3));
-        let error = eval(&format).expect_err("too long a text");
-        assert!(error.contains("limit: text"), "{error}");
+    ];
+    for verb in verbs {
+        for argument in ["1", "1.5"] {
+            let arguments = [argument; 3].join(", ");
+            let result = eval(&format!(
+                "string.format(\"{}\", {arguments})",
+                verb.repeat(3)
+            ));
+            let error = result.expect_err("too long a text");
+            assert!(error.contains("limit: text"), "{verb} {argument}: {error}");
+        }
     }
     let steps = Limits {
         steps: 10,

@@ -178,6 +178,19 @@ fn nesting_and_size_have_limits() {
             "{found:?}"
         );
     }
+    for mistake in ["+\n", "#", "a = {\n"] {
+        let found = errors(&mistake.repeat(50_000));
+        assert!(
+            (1..=200).contains(&found.len()),
+            "{mistake}: {}",
+            found.len()
+        );
+    }
+    assert!(
+        errors(&"1 +\n1\n".repeat(200))
+            .concat()
+            .contains("limit: errors, 100")
+    );
     let found = errors(&" ".repeat(FILE_BYTES_MAX + 1));
     assert!(found[0].contains("limit: file size"), "{found:?}");
 }

@@ -32,6 +32,8 @@ pub(crate) struct Stream {
     pub(crate) head: Head,
     /// Sequences below are deleted.
     pub(crate) trimmed: u64,
+    /// What was trimmed when its files were last given back.
+    pub(crate) given_back: u64,
     /// Whether its definition is on disk.
     pub(crate) defined: bool,
 }
@@ -51,6 +53,8 @@ pub(crate) struct Book {
     pub(crate) tails_bytes: usize,
     /// Bytes that cursors have passed since the log was opened; tells when a trim is worth it.
     pub(crate) passed_bytes: u64,
+    /// Trims written since the log was opened; tells when there may be files to give back.
+    pub(crate) trims_done: u64,
     /// Streams without queues, whose files are to be given back.
     pub(crate) discarded: Vec<u32>,
 }
@@ -368,6 +372,7 @@ impl Book {
         let mut book = Self {
             clock: loaded.clock,
             visible: loaded.clock.sequence,
+            discarded: loaded.discarded,
             ..Self::default()
         };
         for (id, (name, _)) in &loaded.queues {
@@ -385,30 +390,38 @@ impl Book {
     }
 
     /// Takes over what the disk has after a failed write. What was settled since is known better
-    /// here; what was committed is known better there.
+    /// here; what was committed, and which queues and streams there are, is known better there.
     pub(crate) fn reconcile(&mut self, loaded: Loaded) {
+        let mut returned = Vec::new();
         for (id, (name, progress)) in loaded.queues {
             if let Some(queue) = self.queues.get_mut(&id) {
                 queue.kept.accepted = progress.ledger.accepted;
                 self.tails_bytes -= queue.tail.turn_off();
             } else {
-                let mut state = QueueState::new(&name, self.visible);
-                state.restore(progress);
-                self.add_queue(id, state);
+                self.add_queue(id, QueueState::new(&name, self.visible));
+                returned.push((id, progress));
             }
         }
-        for (id, stream) in &mut self.streams {
-            (stream.head, stream.defined) = match loaded.streams.get(id) {
-                Some(found) => (found.head, true),
-                None => (Head::default(), false),
-            };
+        let old = std::mem::take(&mut self.streams);
+        self.sets.clear();
+        for (id, mut stream) in loaded.streams {
+            if let Some(known) = old.get(&id) {
+                (stream.trimmed, stream.given_back) = (known.trimmed, known.given_back);
+            }
+            self.add_stream(id, stream);
         }
-        for (id, stream) in loaded.streams {
-            if !self.streams.contains_key(&id) {
-                self.add_stream(id, stream);
+        for (id, progress) in returned {
+            if let Some(queue) = self.queues.get_mut(&id) {
+                queue.restore(progress);
             }
         }
-        self.clock.sequence = self.clock.sequence.max(loaded.clock.sequence);
+        for queue in self.queues.values_mut() {
+            queue
+                .below
+                .retain(|stream, _| self.streams.contains_key(stream));
+        }
+        self.discarded.extend(loaded.discarded);
+        self.clock = self.clock.max(loaded.clock);
         self.visible = self.clock.sequence;
         self.dirty = self.queues.keys().copied().collect();
     }

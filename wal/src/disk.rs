@@ -48,6 +48,11 @@ impl Space {
         self.free < self.reserve
     }
 
+    /// Bytes that were free at the last look.
+    pub(crate) fn free(&self) -> u64 {
+        self.free
+    }
+
     /// Counts what was written since the last look.
     pub(crate) fn wrote(&mut self, bytes: u64) {
         self.free = self.free.saturating_sub(bytes);

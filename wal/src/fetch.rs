@@ -14,8 +14,9 @@ use crate::error::Error;
 use crate::meters::Meters;
 use crate::options::READ_CHUNK_BYTES;
 use crate::record::{Place, Stored};
+use crate::scan::Scan;
 use crate::shared::Shared;
-use crate::store::{Scan, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Threads that read. Two keep a disk busy while one of them copies; more would take turns.
 const READ_THREADS: usize = 2;
@@ -184,7 +185,7 @@ fn settle_on(
 /// back by halves.
 fn skip(scan: &mut Scan<'_>, stream: u32, from: u64, to: u64) -> Result<Option<Place>, StoreError> {
     let mut readable = |sequence: u64| {
-        scan.seek(Place { stream, sequence });
+        scan.seek(Place::new(stream, sequence));
         match scan.place() {
             Err(error) if error.damage => Ok(false),
             Err(error) => Err(error),
@@ -207,9 +208,6 @@ fn skip(scan: &mut Scan<'_>, stream: u32, from: u64, to: u64) -> Result<Option<P
             bad = middle;
         }
     }
-    scan.seek(Place {
-        stream,
-        sequence: good,
-    });
+    scan.seek(Place::new(stream, good));
     scan.place()
 }

@@ -63,16 +63,36 @@ pub(crate) enum Refusal {
 }
 
 impl Group {
-    pub(crate) fn new(book: &Book) -> Self {
-        Self {
-            live_bytes: book.live_bytes(),
-            ..Self::default()
+    pub(crate) fn new(book: &Book, options: &Options) -> Self {
+        let mut group = Self::default();
+        group.measure(book, options);
+        group
+    }
+
+    /// Looks at what the log owes, if it has a budget for that.
+    pub(crate) fn measure(&mut self, book: &Book, options: &Options) {
+        if options.budget_bytes.is_some() {
+            self.live_bytes = book.live_bytes() + self.bytes;
         }
     }
 
-    /// Looks at the log again after records were dropped from it.
-    pub(crate) fn measure(&mut self, book: &Book) {
-        self.live_bytes = book.live_bytes() + self.bytes;
+    /// The records to write in a batch, and by stream those that are so many that they are written
+    /// as a file.
+    pub(crate) fn split(&self, bulk_bytes: u64) -> (Vec<Stored>, BTreeMap<u32, Vec<Stored>>) {
+        let mut bytes: BTreeMap<u32, u64> = BTreeMap::new();
+        for stored in &self.records {
+            *bytes.entry(stored.place.stream).or_default() += stored.counts.bytes;
+        }
+        let (mut small, mut large) = (Vec::new(), BTreeMap::<u32, Vec<Stored>>::new());
+        for stored in &self.records {
+            let stream = stored.place.stream;
+            if bytes.get(&stream).is_some_and(|bytes| *bytes >= bulk_bytes) {
+                large.entry(stream).or_default().push(stored.clone());
+            } else {
+                small.push(stored.clone());
+            }
+        }
+        (small, large)
     }
 }
 
@@ -171,7 +191,7 @@ impl Book {
                     .get(&stream)
                     .map_or_else(Head::default, |s| s.head)
             });
-            let stored = draft.seal(Place { stream, sequence }, head.sequence, head.total);
+            let stored = draft.seal(Place::new(stream, sequence), head.sequence, head.total);
             *head = Head {
                 sequence,
                 total: stored.total,

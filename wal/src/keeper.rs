@@ -4,6 +4,7 @@
 //! is synced before any file goes. Otherwise a power cut could leave a cursor that stands before
 //! records that are no longer there.
 
+use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::JoinHandle;
@@ -12,11 +13,12 @@ use std::time::{Duration, SystemTime};
 use crate::error::Error;
 use crate::options::Policy;
 use crate::record::to_millis;
+use crate::recovery;
 use crate::shared::Shared;
 use crate::writer::Job;
 
 /// How often the keeper looks.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 
 /// Files worth looking through for something to give back.
 const FILES_BYTES: u64 = 32 << 20;
@@ -55,14 +57,27 @@ impl Drop for Keeper {
 }
 
 fn run(shared: &Weak<Shared>, stopped: &mpsc::Receiver<()>) {
+    let mut groups = 0;
     while stopped.recv_timeout(EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
+        let written = shared.meters.groups.load(Ordering::Relaxed);
+        if std::mem::replace(&mut groups, written) != written {
+            sync_mark(&shared);
+        }
         expire(&shared);
         if let Err(error) = give_back(&shared) {
             tracing::debug!(%error, "cannot give files back at the moment");
         }
+    }
+}
+
+/// The mark may be this much older than the log after a power cut, and not more.
+fn sync_mark(shared: &Shared) {
+    let file = File::open(recovery::mark_path(&shared.options.path));
+    if let Err(error) = file.and_then(|file| file.sync_data()) {
+        tracing::debug!(%error, "cannot sync the high-water mark of the log");
     }
 }
 
@@ -97,18 +112,17 @@ fn give_back(shared: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     let mut book = shared.book();
-    let passed = book.passed_bytes;
+    let done = book.trims_done;
     let discarded = std::mem::take(&mut book.discarded);
-    if discarded.is_empty() && shared.given_back.swap(passed, Ordering::AcqRel) == passed {
+    if discarded.is_empty() && shared.given_back.swap(done, Ordering::AcqRel) == done {
         return Ok(());
     }
     let mut dead: Vec<(u32, u64)> = discarded.into_iter().map(|id| (id, u64::MAX)).collect();
-    dead.extend(
-        book.streams
-            .iter()
-            .map(|(id, stream)| (*id, stream.trimmed)),
-    );
-    dead.retain(|(_, trimmed)| *trimmed > 0);
+    for (id, stream) in &mut book.streams {
+        if stream.trimmed > std::mem::replace(&mut stream.given_back, stream.trimmed) {
+            dead.push((*id, stream.trimmed));
+        }
+    }
     let live = book.live_bytes();
     drop(book);
     let failed = |error: crate::store::StoreError| Error::Store(error.message);
@@ -116,7 +130,7 @@ fn give_back(shared: &Shared) -> Result<(), Error> {
     for (stream, to) in &dead {
         store.drop_files(*stream, *to).map_err(failed)?;
     }
-    if store.file_bytes() > live + live / 2 + SLACK_BYTES {
+    if store.batch_file_bytes() > live + live / 2 + SLACK_BYTES {
         for (stream, to) in dead {
             store.compact(stream, to);
         }

@@ -35,6 +35,7 @@ mod reader;
 mod record;
 mod recovery;
 mod revive;
+mod scan;
 mod shared;
 mod state;
 mod stats;
@@ -43,6 +44,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod trim;
+mod tuning;
 mod window;
 mod writer;
 

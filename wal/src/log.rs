@@ -212,6 +212,7 @@ impl Log {
             commits: meters.commits.load(Ordering::Relaxed),
             records: meters.records.load(Ordering::Relaxed),
             bytes: meters.bytes.load(Ordering::Relaxed),
+            bulk_bytes: meters.bulk_bytes.load(Ordering::Relaxed),
             sync: meters.latency(),
             reopened: meters.reopened.load(Ordering::Relaxed),
             damaged: meters.damaged.load(Ordering::Relaxed),

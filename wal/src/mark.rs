@@ -1,8 +1,9 @@
 //! The high-water mark: the last sequence that was acknowledged, kept outside of RocksDB.
 //!
 //! After damage in the middle of its log RocksDB opens without what lies behind and says nothing.
-//! The mark tells. It is written after each group without a sync of its own: a crash of the process
-//! cannot lose it, and after a power cut it may be older than the log, never newer. Two slots in
+//! The mark tells. It is written after each group and synced by the housekeeping thread twice a
+//! second: a crash of the process cannot lose it, and after a power cut it may be older than the
+//! log, never newer. Two slots in
 //! different sectors take turns, so that a torn write leaves the other one.
 
 use std::fs::File;

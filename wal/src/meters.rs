@@ -45,6 +45,7 @@ pub(crate) struct Meters {
     pub(crate) commits: AtomicU64,
     pub(crate) records: AtomicU64,
     pub(crate) bytes: AtomicU64,
+    pub(crate) bulk_bytes: AtomicU64,
     pub(crate) reopened: AtomicU64,
     pub(crate) damaged: AtomicU64,
     pub(crate) disk_reads: AtomicU64,

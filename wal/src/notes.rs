@@ -66,6 +66,17 @@ pub(crate) struct Clock {
     pub(crate) stream: u32,
 }
 
+impl Clock {
+    /// The later of each.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            sequence: self.sequence.max(other.sequence),
+            queue: self.queue.max(other.queue),
+            stream: self.stream.max(other.stream),
+        }
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self {

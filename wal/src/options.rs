@@ -64,8 +64,12 @@ pub struct Options {
     /// How long a group may wait for the callers of the previous group to come back, when there
     /// were several. An idle log never waits. 200 µs is a fraction of one sync.
     pub linger: Duration,
-    /// A group is closed at this size. At 4 MiB one sync costs less than writing the group.
+    /// A group is closed at this size. At 8 MiB the syncs cost less than writing the group.
     pub group_bytes_max: usize,
+    /// A stream's part of a group of this size or more is written as a file of its own. That takes
+    /// four syncs instead of one; below 4 MiB and on a slow disk they cost more than is saved by
+    /// writing the data once.
+    pub bulk_bytes_min: u64,
 }
 
 impl Options {
@@ -80,7 +84,8 @@ impl Options {
             tail_bytes: 16 << 20,
             tails_bytes: 64 << 20,
             linger: Duration::from_micros(200),
-            group_bytes_max: 4 << 20,
+            group_bytes_max: 8 << 20,
+            bulk_bytes_min: 4 << 20,
         }
     }
 }

@@ -41,6 +41,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn new(stream: u32, sequence: u64) -> Self {
+        Self { stream, sequence }
+    }
+
     pub(crate) fn key(self) -> [u8; 12] {
         let mut key = [0; 12];
         key[..4].copy_from_slice(&self.stream.to_be_bytes());

@@ -59,6 +59,31 @@ pub(crate) struct Loaded {
     pub(crate) clock: Clock,
     pub(crate) queues: BTreeMap<u32, (String, Progress)>,
     pub(crate) streams: BTreeMap<u32, Stream>,
+    /// Streams that have files and no queues any more.
+    pub(crate) discarded: Vec<u32>,
+}
+
+impl Loaded {
+    /// Goes by a stream's last record where the notes are older: they were lost to damage, and the
+    /// record, which is in a file, was not.
+    fn extend(&mut self, last: &Stored) {
+        let Some(stream) = self.streams.get_mut(&last.place.stream) else {
+            return;
+        };
+        if last.place.sequence <= stream.head.sequence {
+            return;
+        }
+        let found = last.total - stream.head.total;
+        stream.head = Head {
+            sequence: last.place.sequence,
+            total: last.total,
+        };
+        for member in &stream.members {
+            if let Some((_, progress)) = self.queues.get_mut(member) {
+                progress.ledger.accepted += found.items;
+            }
+        }
+    }
 }
 
 /// An open log.
@@ -74,6 +99,11 @@ pub(crate) fn store_path(path: &Path) -> PathBuf {
     path.join("store")
 }
 
+/// Where the high-water mark is.
+pub(crate) fn mark_path(path: &Path) -> PathBuf {
+    path.join("mark")
+}
+
 pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
     let began = Instant::now();
     let failed = |doing: &'static str| {
@@ -84,37 +114,24 @@ pub(crate) fn open(options: &Options) -> Result<Opened, OpenError> {
         }
     };
     create_directory(&options.path).map_err(failed("cannot make the directory"))?;
-    let mut mark =
-        Mark::open(&options.path.join("mark")).map_err(failed("cannot open the mark"))?;
+    let mut mark = Mark::open(&mark_path(&options.path)).map_err(failed("cannot open the mark"))?;
     let aside = put_aside(&options.path).map_err(failed("cannot link the log files"))?;
     let mut recovery = Recovery::default();
     let store = open_store(options, &mut recovery)?;
     let refused = |error: StoreError| refused(options, error);
-    let mut loaded = load(&store).map_err(refused)?;
-    match loaded.format {
-        Some(found) if found > FORMAT => {
-            return Err(OpenError::NewerFormat {
-                found,
-                supported: FORMAT,
-            });
-        }
-        Some(_) => {}
-        None => {
-            let notes = vec![(Key::Format, FORMAT.to_le_bytes().to_vec())];
-            store
-                .write(
-                    &Changes {
-                        notes,
-                        ..Changes::default()
-                    },
-                    true,
-                )
-                .map_err(refused)?;
-            sync_directory(&options.path).map_err(failed("cannot sync the directory"))?;
-        }
-    }
+    check_format(&store, refused)?;
     let marked = mark.marked();
-    recovery.clean = marked.closed || marked.sequence == 0;
+    let mut loaded = load(&store, marked.sequence).map_err(refused)?;
+    if loaded.format.is_none() {
+        let notes = vec![(Key::Format, FORMAT.to_le_bytes().to_vec())];
+        let changes = Changes {
+            notes,
+            ..Changes::default()
+        };
+        store.write(&changes, true).map_err(refused)?;
+        sync_directory(&options.path).map_err(failed("cannot sync the directory"))?;
+    }
+    recovery.clean = marked.closed || loaded.format.is_none();
     recovery.missing = (marked.sequence + 1).saturating_sub(loaded.clock.sequence);
     loaded.clock.sequence = loaded.clock.sequence.max(marked.sequence + 1);
     let mut book = Book::load(loaded);
@@ -174,6 +191,20 @@ fn open_store(options: &Options, recovery: &mut Recovery) -> Result<Store, OpenE
     Store::open(&path, options).map_err(|error| refused(options, error))
 }
 
+/// Refuses a newer format before anything else is read, or changed.
+fn check_format(store: &Store, refused: impl Fn(StoreError) -> OpenError) -> Result<(), OpenError> {
+    let notes = store.notes().map_err(refused)?;
+    let format = notes.iter().find(|(key, _)| *key == Key::Format);
+    let format = format.and_then(|(_, note)| <[u8; 4]>::try_from(&note[..]).ok());
+    match format.map(u32::from_le_bytes) {
+        Some(found) if found > FORMAT => Err(OpenError::NewerFormat {
+            found,
+            supported: FORMAT,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn refused(options: &Options, error: StoreError) -> OpenError {
     let path = options.path.clone();
     if error.locked {
@@ -185,8 +216,27 @@ fn refused(options: &Options, error: StoreError) -> OpenError {
     }
 }
 
-/// Reads all notes.
-pub(crate) fn load(store: &Store) -> Result<Loaded, StoreError> {
+/// Reads all notes and compares them with the bulk files. `marked` is the last sequence known to
+/// have been acknowledged.
+pub(crate) fn load(store: &Store, marked: u64) -> Result<Loaded, StoreError> {
+    let mut loaded = read_notes(store)?;
+    for (last, value) in store.bulk_streams()? {
+        let acknowledged = marked.max(loaded.clock.sequence - 1);
+        if last.sequence > acknowledged {
+            // Handed over in a group that was not finished. Its numbers are not used again.
+            store.disown(acknowledged + 1, last)?;
+            loaded.clock.sequence = loaded.clock.sequence.max(last.sequence + 1);
+            loaded.clock.stream = loaded.clock.stream.max(last.stream + 1);
+        } else if !loaded.streams.contains_key(&last.stream) {
+            loaded.discarded.push(last.stream);
+        } else if let Ok(stored) = Stored::open(last, value) {
+            loaded.extend(&stored);
+        }
+    }
+    Ok(loaded)
+}
+
+fn read_notes(store: &Store) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let mut progress: BTreeMap<u32, Progress> = BTreeMap::new();
     for (key, note) in store.notes()? {
@@ -254,8 +304,7 @@ fn inspect(store: &Store, book: &mut Book) -> Result<u64, StoreError> {
             let Some(queue) = book.queues.get_mut(&member) else {
                 continue;
             };
-            let scan = store.scan(*id, queue.next, u64::MAX);
-            let first = match scan.current() {
+            let first = match store.first(*id, queue.next) {
                 Err(error) if error.damage => None,
                 other => other?,
             };

@@ -20,6 +20,9 @@ use crate::writer::Writer;
 /// How long a failed store rests before it is opened again.
 const REST: Duration = Duration::from_millis(250);
 
+/// Free space without which opening the store again is not tried.
+const REOPEN_BYTES: u64 = 4 << 20;
+
 /// The least that is dropped at once, so that an overfull queue is not read back for every commit.
 const DROP_BYTES: u64 = 1 << 20;
 
@@ -45,8 +48,8 @@ impl Revival {
 }
 
 impl Writer {
-    /// Whether anything can be written at all.
-    pub(crate) fn ready(&mut self) -> Result<(), CommitError> {
+    /// Whether the store can be written to.
+    pub(crate) fn alive(&mut self) -> Result<(), CommitError> {
         if self
             .revival
             .as_ref()
@@ -57,6 +60,12 @@ impl Writer {
         if let Some(revival) = &self.revival {
             return Err(CommitError::Unavailable(revival.reason.clone()));
         }
+        Ok(())
+    }
+
+    /// Whether new data can be written.
+    pub(crate) fn ready(&mut self) -> Result<(), CommitError> {
+        self.alive()?;
         if self.space.is_full() {
             self.shared
                 .meters
@@ -89,7 +98,7 @@ impl Writer {
             return;
         };
         revival.next = Instant::now() + REST;
-        if self.space.is_full() {
+        if self.space.is_full() || self.space.free() < REOPEN_BYTES {
             // Opening needs room too. Until there is some the old store can at least be read.
             revival.reason = CommitError::DiskFull.to_string();
             self.revival = Some(revival);
@@ -125,7 +134,8 @@ impl Writer {
     fn reopen(&mut self) -> Result<(), String> {
         let path = recovery::store_path(&self.shared.options.path);
         let store = Store::open(&path, &self.shared.options).map_err(|error| error.message)?;
-        let loaded = recovery::load(&store).map_err(|error| error.message)?;
+        let loaded =
+            recovery::load(&store, self.mark.marked().sequence).map_err(|error| error.message)?;
         let mut book = self.shared.book();
         book.reconcile(loaded);
         let wake: Vec<_> = book
@@ -181,7 +191,7 @@ impl Writer {
             if policy == Policy::Refuse || !self.drop_oldest(id, over) {
                 return Err(error);
             }
-            group.measure(&self.shared.book());
+            group.measure(&self.shared.book(), &self.shared.options);
         }
     }
 

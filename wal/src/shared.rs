@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: mpsc::Sender<Job>,
     pub(crate) fetcher: Fetcher,
     pub(crate) meters: Meters,
-    /// Passed bytes when files were last given back.
+    /// The trims that were done when files were last given back.
     pub(crate) given_back: AtomicU64,
     /// Whether the writer knows that there is progress to write.
     nudged: AtomicBool,

@@ -61,6 +61,8 @@ pub struct LogStats {
     pub records: u64,
     /// Bytes in them.
     pub bytes: u64,
+    /// Of these, bytes that were written as files of their own.
+    pub bulk_bytes: u64,
     /// How long writing and syncing a group took.
     pub sync: Latency,
     /// How often the store was opened again after a failure.

@@ -1,44 +1,33 @@
-//! RocksDB, and the only file which names it.
+//! RocksDB: with `scan` and `tuning` the only files which name it.
 //!
-//! Two column families: `default` holds the notes, `records` the records. They are flushed together
-//! (`atomic_flush`), so that no file of one is ever ahead of the other and damage in a log file can
-//! never make RocksDB refuse to open because the two disagree. Recovery is point-in-time: the
-//! stricter mode refuses to open after some power cuts. What that mode may hide is found by our own
-//! proof, see [`crate::recovery`].
+//! Three column families. `default` holds the notes and `records` the records; they are flushed
+//! together (`atomic_flush`), so that no file of one is ever ahead of the other and damage in a log
+//! file can never make RocksDB refuse to open because the two disagree. `bulk` holds records too,
+//! but as whole files that were written in order beside RocksDB and handed to it: such a record is
+//! written once, where one in a batch is written to the log first and to a file later. A bulk file
+//! counts only when a batch with the notes about it follows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, io};
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBRawIterator,
-    DBRecoveryMode, ErrorKind, IteratorMode, LogLevel, ReadOptions, WriteBatch, WriteOptions,
+    ColumnFamily, ColumnFamilyDescriptor, DB, ErrorKind, IngestExternalFileOptions, IteratorMode,
+    SstFileWriter, WriteBatch, WriteOptions,
 };
 
 use crate::notes::Key;
 use crate::options::Options;
 use crate::record::{Place, Stored};
+use crate::scan::Scan;
+use crate::tuning;
 
-/// The column family of the records.
+/// The column family of the records that came in small groups.
 const RECORDS: &str = "records";
 
-/// The cache of data blocks. Records are read once and in order, so it serves only the indexes.
-const BLOCK_CACHE_BYTES: usize = 8 << 20;
-
-/// A block of a data file. Records larger than that have a block to themselves.
-const BLOCK_BYTES: usize = 32 << 10;
-
-/// What is read ahead of an iterator: a whole chunk of a reader that is behind.
-const READAHEAD_BYTES: usize = crate::options::READ_CHUNK_BYTES;
-
-/// Files a compaction waits for. More of them gives trims time to arrive first; each is also one
-/// more place to look at for a reader that is behind.
-const LEVEL0_FILES: i32 = 8;
-
-/// Out of reach: the log has budgets of its own, and a stall would hit every destination.
-const NEVER: i32 = 1 << 30;
-
-/// Pending compaction at which RocksDB would stop writes: out of reach as well.
-const NEVER_BYTES: usize = 1 << 46;
+/// The column family of the records that came in large groups, each stream's part as a file.
+const BULK: &str = "bulk";
 
 /// Why the store refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,20 +78,40 @@ pub(crate) struct Changes {
 /// An open RocksDB.
 pub(crate) struct Store {
     db: DB,
+    /// Where bulk files are written before they are handed over.
+    outbox: PathBuf,
+    /// Whether there is anything in bulk files.
+    has_bulk: AtomicBool,
 }
 
 impl Store {
     pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
-        let records = ColumnFamilyDescriptor::new(RECORDS, records_options(options));
-        let notes = ColumnFamilyDescriptor::new("default", notes_options(options));
-        Ok(Self {
-            db: DB::open_cf_descriptors(&database_options(options), path, [notes, records])?,
-        })
+        let families = [
+            ColumnFamilyDescriptor::new("default", tuning::notes(options)),
+            ColumnFamilyDescriptor::new(RECORDS, tuning::records(options)),
+            ColumnFamilyDescriptor::new(BULK, tuning::bulk()),
+        ];
+        let db = DB::open_cf_descriptors(&tuning::database(options), path, families)?;
+        let outbox = path.with_extension("outbox");
+        // A bulk file that was not handed over was not acknowledged.
+        let emptied = match fs::remove_dir_all(&outbox) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::create_dir_all(&outbox),
+        };
+        emptied.map_err(|error| StoreError::other(&format!("{}: {error}", outbox.display())))?;
+        let store = Self {
+            db,
+            outbox,
+            has_bulk: AtomicBool::new(true),
+        };
+        let found = store.bulk_streams()?;
+        store.has_bulk.store(!found.is_empty(), Ordering::Release);
+        Ok(store)
     }
 
     /// Saves what can be saved of a store that cannot be opened.
     pub(crate) fn repair(path: &Path, options: &Options) -> Result<(), StoreError> {
-        Ok(DB::repair(&database_options(options), path)?)
+        Ok(DB::repair(&tuning::database(options), path)?)
     }
 
     pub(crate) fn write(&self, changes: &Changes, sync: bool) -> Result<(), StoreError> {
@@ -124,20 +133,8 @@ impl Store {
             batch.delete(key.bytes());
         }
         for &(stream, from, to) in &changes.trims {
-            let from = Place {
-                stream,
-                sequence: from,
-            }
-            .key();
-            batch.delete_range_cf(
-                records,
-                from,
-                Place {
-                    stream,
-                    sequence: to,
-                }
-                .key(),
-            );
+            let from = Place::new(stream, from).key();
+            batch.delete_range_cf(records, from, Place::new(stream, to).key());
         }
         let mut options = WriteOptions::default();
         options.set_sync(sync);
@@ -155,7 +152,10 @@ impl Store {
         let mut options = rocksdb::FlushOptions::default();
         options.set_wait(true);
         let notes = self.db.cf_handle("default");
-        let all: Vec<&ColumnFamily> = notes.into_iter().chain([self.records()]).collect();
+        let all: Vec<_> = notes
+            .into_iter()
+            .chain([self.records(), self.bulk()])
+            .collect();
         Ok(self.db.flush_cfs_opt(&all, &options)?)
     }
 
@@ -169,86 +169,128 @@ impl Store {
         Ok(notes)
     }
 
+    /// Hands over the records of one stream, in order, as a file. They count only when a batch with
+    /// the notes about them has been written too.
+    pub(crate) fn ingest(&self, records: &[Stored]) -> Result<(), StoreError> {
+        let Some(first) = records.first() else {
+            return Ok(());
+        };
+        let path = self
+            .outbox
+            .join(format!("{}-{}", first.place.stream, first.place.sequence));
+        let options = tuning::bulk();
+        let mut file = SstFileWriter::create(&options);
+        file.open(&path)?;
+        for stored in records {
+            file.put(stored.place.key(), &stored.value)?;
+        }
+        file.finish()?;
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        self.has_bulk.store(true, Ordering::Release);
+        Ok(self
+            .db
+            .ingest_external_file_cf_opts(self.bulk(), &options, vec![path])?)
+    }
+
+    /// The streams that have bulk files, with the last record of each.
+    pub(crate) fn bulk_streams(&self) -> Result<Vec<(Place, Bytes)>, StoreError> {
+        let mut streams: Vec<(Place, Bytes)> = Vec::new();
+        loop {
+            let from = streams
+                .last()
+                .map_or(0, |(place, _)| place.stream.saturating_add(1));
+            let first = self.scan_of(&[self.bulk()], Place::new(from, 0), None);
+            let Some(place) = first.place()? else {
+                return Ok(streams);
+            };
+            let end = Place::new(place.stream, u64::MAX);
+            let Some(last) = Scan::last(&self.db, self.bulk(), end)? else {
+                return Ok(streams);
+            };
+            streams.push(last);
+        }
+    }
+
+    /// Takes back the bulk records of a stream from `from` to its last one; they were handed over
+    /// and do not count.
+    pub(crate) fn disown(&self, from: u64, last: Place) -> Result<(), StoreError> {
+        let stream = last.stream;
+        let from = Place::new(stream, from).key();
+        // A range that went on would lie over the stream's later files and keep them from their
+        // place at the lowest level.
+        let to = Place::new(stream, last.sequence + 1).key();
+        Ok(self.db.delete_range_cf(self.bulk(), from, to)?)
+    }
+
     /// The records of one stream with `from <= sequence < to`, in order.
     pub(crate) fn scan(&self, stream: u32, from: u64, to: u64) -> Scan<'_> {
-        let mut options = ReadOptions::default();
-        options.set_iterate_upper_bound(
-            Place {
-                stream,
-                sequence: to,
-            }
-            .key(),
-        );
-        options.set_readahead_size(READAHEAD_BYTES);
-        options.fill_cache(false);
-        let mut iterator = self.db.raw_iterator_cf_opt(self.records(), options);
-        iterator.seek(
-            Place {
-                stream,
-                sequence: from,
-            }
-            .key(),
-        );
-        Scan { iterator }
+        let to = Place::new(stream, to);
+        self.scan_of(&self.families(), Place::new(stream, from), Some(to))
+    }
+
+    fn scan_of(&self, families: &[&ColumnFamily], from: Place, to: Option<Place>) -> Scan<'_> {
+        let iterators = families
+            .iter()
+            .map(|family| self.db.raw_iterator_cf_opt(family, tuning::reading(to)));
+        let mut scan = Scan::new(iterators.collect());
+        scan.seek(from);
+        scan
+    }
+
+    /// The first record of a stream from `from` on, read by itself.
+    pub(crate) fn first(
+        &self,
+        stream: u32,
+        from: u64,
+    ) -> Result<Option<(Place, Bytes)>, StoreError> {
+        let scan = self.scan_of(&self.families(), Place::new(stream, from), None);
+        Ok(scan.current()?.filter(|(place, _)| place.stream == stream))
     }
 
     /// The last record of a stream, if it has one.
     pub(crate) fn last(&self, stream: u32) -> Result<Option<(Place, Bytes)>, StoreError> {
-        let mut options = ReadOptions::default();
-        options.set_iterate_lower_bound(
-            Place {
-                stream,
-                sequence: 0,
-            }
-            .key(),
-        );
-        options.fill_cache(false);
-        let mut iterator = self.db.raw_iterator_cf_opt(self.records(), options);
-        iterator.seek_for_prev(
-            Place {
-                stream,
-                sequence: u64::MAX,
-            }
-            .key(),
-        );
-        Scan { iterator }.current()
+        let end = Place::new(stream, u64::MAX);
+        let mut last = None;
+        for family in self.families() {
+            let found = Scan::last(&self.db, family, end)?;
+            last =
+                std::cmp::max_by_key(last, found, |found| found.as_ref().map(|(place, _)| *place));
+        }
+        Ok(last)
     }
 
     /// Gives back the files that hold nothing but sequences below `to`.
     pub(crate) fn drop_files(&self, stream: u32, to: u64) -> Result<(), StoreError> {
-        let first = Place {
-            stream,
-            sequence: 0,
+        let first = Place::new(stream, 0).key();
+        let last = Place::new(stream, to.saturating_sub(1)).key();
+        for family in self.families() {
+            self.db.delete_file_in_range_cf(family, first, last)?;
         }
-        .key();
-        let last = Place {
-            stream,
-            sequence: to.saturating_sub(1),
-        }
-        .key();
-        Ok(self
-            .db
-            .delete_file_in_range_cf(self.records(), first, last)?)
+        Ok(())
     }
 
     /// Rewrites the files that hold sequences below `to` without them.
     pub(crate) fn compact(&self, stream: u32, to: u64) {
-        let first = Place {
-            stream,
-            sequence: 0,
-        }
-        .key();
-        let last = Place {
-            stream,
-            sequence: to,
-        }
-        .key();
+        let first = Place::new(stream, 0).key();
+        let last = Place::new(stream, to).key();
         self.db
             .compact_range_cf(self.records(), Some(first), Some(last));
     }
 
     /// Bytes in data files.
     pub(crate) fn file_bytes(&self) -> u64 {
+        let bytes = self.families().into_iter().map(|family| {
+            let bytes = self
+                .db
+                .property_int_value_cf(family, "rocksdb.total-sst-files-size");
+            bytes.ok().flatten().unwrap_or(0)
+        });
+        bytes.sum()
+    }
+
+    /// Bytes in data files whose records came in batches.
+    pub(crate) fn batch_file_bytes(&self) -> u64 {
         let bytes = self
             .db
             .property_int_value_cf(self.records(), "rocksdb.total-sst-files-size");
@@ -268,100 +310,16 @@ impl Store {
             .cf_handle(RECORDS)
             .expect("the store is opened with this column family")
     }
-}
 
-/// An iterator over the records of one stream.
-pub(crate) struct Scan<'a> {
-    iterator: DBRawIterator<'a>,
-}
-
-impl Scan<'_> {
-    /// The record under the iterator, `None` at the end. The value is copied out of the block.
-    pub(crate) fn current(&self) -> Result<Option<(Place, Bytes)>, StoreError> {
-        match self.iterator.item() {
-            Some((key, value)) => {
-                Ok(Place::from_key(key).map(|place| (place, Bytes::copy_from_slice(value))))
-            }
-            None => self
-                .iterator
-                .status()
-                .map(|()| None)
-                .map_err(StoreError::from),
-        }
+    fn bulk(&self) -> &ColumnFamily {
+        self.db
+            .cf_handle(BULK)
+            .expect("the store is opened with this column family")
     }
 
-    /// Where the iterator is, without its value.
-    pub(crate) fn place(&self) -> Result<Option<Place>, StoreError> {
-        match self.iterator.key() {
-            Some(key) => Ok(Place::from_key(key)),
-            None => self
-                .iterator
-                .status()
-                .map(|()| None)
-                .map_err(StoreError::from),
-        }
+    /// Where records may be.
+    fn families(&self) -> Vec<&ColumnFamily> {
+        let bulk = self.has_bulk.load(Ordering::Acquire).then(|| self.bulk());
+        [self.records()].into_iter().chain(bulk).collect()
     }
-
-    pub(crate) fn advance(&mut self) {
-        self.iterator.next();
-    }
-
-    pub(crate) fn seek(&mut self, place: Place) {
-        self.iterator.seek(place.key());
-    }
-}
-
-fn database_options(options: &Options) -> rocksdb::Options {
-    let mut database = rocksdb::Options::default();
-    database.create_if_missing(true);
-    database.create_missing_column_families(true);
-    database.set_paranoid_checks(true);
-    database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    database.set_track_and_verify_wals_in_manifest(true);
-    database.set_atomic_flush(true);
-    // Both families' memtables together, whoever fills them.
-    database.set_db_write_buffer_size(options.memtable_bytes);
-    database.set_max_background_jobs(2);
-    // One writer: nothing to run in parallel, and no threads spinning for their turn.
-    database.set_allow_concurrent_memtable_write(false);
-    database.set_enable_write_thread_adaptive_yield(false);
-    database.set_max_open_files(-1);
-    database.set_skip_stats_update_on_db_open(true);
-    database.set_bytes_per_sync(1 << 20);
-    // No periodic threads and no growing text log beside the data.
-    database.set_stats_dump_period_sec(0);
-    database.set_stats_persist_period_sec(0);
-    database.set_log_level(LogLevel::Warn);
-    database.set_max_log_file_size(1 << 20);
-    database.set_keep_log_file_num(2);
-    database
-}
-
-fn records_options(options: &Options) -> rocksdb::Options {
-    let mut records = rocksdb::Options::default();
-    records.set_write_buffer_size(options.memtable_bytes / 2);
-    records.set_max_write_buffer_number(3);
-    records.set_arena_block_size(256 << 10);
-    records.set_level_zero_file_num_compaction_trigger(LEVEL0_FILES);
-    records.set_level_zero_slowdown_writes_trigger(NEVER);
-    records.set_level_zero_stop_writes_trigger(NEVER);
-    records.set_soft_pending_compaction_bytes_limit(NEVER_BYTES);
-    records.set_hard_pending_compaction_bytes_limit(NEVER_BYTES);
-    records.set_max_bytes_for_level_base(512 << 20);
-    records.set_target_file_size_base(64 << 20);
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(BLOCK_CACHE_BYTES));
-    table.set_block_size(BLOCK_BYTES);
-    records.set_block_based_table_factory(&table);
-    records
-}
-
-fn notes_options(options: &Options) -> rocksdb::Options {
-    let mut notes = rocksdb::Options::default();
-    notes.set_write_buffer_size((options.memtable_bytes / 8).max(1 << 20));
-    notes.set_arena_block_size(64 << 10);
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(&Cache::new_lru_cache(1 << 20));
-    notes.set_block_based_table_factory(&table);
-    notes
 }

@@ -61,6 +61,7 @@ impl Trimmer {
 
     /// The trims are written.
     pub(crate) fn done(&self, book: &mut Book, trims: &[(u32, u64, u64)]) {
+        book.trims_done += trims.len() as u64;
         for (stream, _, to) in trims {
             if let Some(stream) = book.streams.get_mut(stream) {
                 stream.trimmed = *to;

@@ -19,6 +19,7 @@ use crate::mark::Mark;
 use crate::meters::Meters;
 use crate::notes::Key;
 use crate::options::{PROGRESS_DELAY, QueueLimits};
+use crate::record::Stored;
 use crate::revive::Revival;
 use crate::shared::Shared;
 use crate::stats::{self, QueueStats};
@@ -90,10 +91,7 @@ impl Writer {
         loop {
             match self.next_job() {
                 Ok(Job::Commit(first)) => self.write_group(first),
-                Ok(Job::Progress) => {
-                    self.progress_due
-                        .get_or_insert_with(|| Instant::now() + PROGRESS_DELAY);
-                }
+                Ok(Job::Progress) => self.expect_progress(),
                 Ok(Job::Create {
                     name,
                     limits,
@@ -135,6 +133,11 @@ impl Writer {
         }
     }
 
+    fn expect_progress(&mut self) {
+        self.progress_due
+            .get_or_insert_with(|| Instant::now() + PROGRESS_DELAY);
+    }
+
     fn on_timer(&mut self) {
         if self.revival.is_some() {
             self.revive();
@@ -173,8 +176,8 @@ impl Writer {
                     bytes += submission.bytes;
                     submissions.push(submission);
                 }
-                // The group takes the progress with it.
-                Job::Progress => {}
+                // The group takes the progress with it, if it is not refused.
+                Job::Progress => self.expect_progress(),
                 other => {
                     self.held = Some(other);
                     break;
@@ -192,7 +195,7 @@ impl Writer {
             }
             return;
         }
-        let mut group = Group::new(&self.shared.book());
+        let mut group = Group::new(&self.shared.book(), &self.shared.options);
         for submission in submissions {
             match self.admit(&mut group, &submission) {
                 Ok(()) => self.shared.book().enter(&mut group, submission),
@@ -212,15 +215,17 @@ impl Writer {
     }
 
     /// Writes a group, with all progress there is, and shows it to the readers.
-    fn write(&mut self, mut group: Group) -> Result<(), CommitError> {
+    fn write(&mut self, group: Group) -> Result<(), CommitError> {
         let mut changes = self.changes(Some(&group));
-        changes.records = std::mem::take(&mut group.records);
         let began = Instant::now();
-        if let Err(error) = self.put(&changes, true) {
+        let (small, large) = group.split(self.shared.options.bulk_bytes_min);
+        changes.records = small;
+        // The notes are what makes the files count, so they come last.
+        let written = large.values().try_for_each(|records| self.ingest(records));
+        if let Err(error) = written.and_then(|()| self.put(&changes, true)) {
             return Err(self.broken(&error));
         }
         self.shared.meters.synced(began.elapsed());
-        group.records = std::mem::take(&mut changes.records);
         let mut book = self.shared.book();
         let wake = book.publish(&group, &self.shared.options);
         let durable = book.clock.sequence - 1;
@@ -258,6 +263,16 @@ impl Writer {
         book.progress_notes(&moved, added, &mut changes.notes);
         changes.trims = self.trimmer.due(&book);
         changes
+    }
+
+    fn ingest(&self, records: &[Stored]) -> Result<(), StoreError> {
+        let store = self
+            .shared
+            .store()
+            .map_err(|error| StoreError::other(&error.to_string()))?;
+        let bytes = records.iter().map(|stored| stored.counts.bytes).sum();
+        Meters::add(&self.shared.meters.bulk_bytes, bytes);
+        store.ingest(records)
     }
 
     pub(crate) fn put(&self, changes: &Changes, sync: bool) -> Result<(), StoreError> {
@@ -308,7 +323,7 @@ impl Writer {
     }
 
     fn remove(&mut self, id: u32) -> Result<QueueStats, Error> {
-        self.ready()
+        self.alive()
             .map_err(|error| Error::Store(error.to_string()))?;
         let mut book = self.shared.book();
         let stats = book
@@ -353,7 +368,9 @@ impl Writer {
         }
         self.trimmer.hurry();
         self.write_progress(true);
-        let durable = self.shared.book().visible - 1;
-        self.mark.close(durable);
+        if self.revival.is_none() {
+            let durable = self.shared.book().visible - 1;
+            self.mark.close(durable);
+        }
     }
 }

@@ -64,7 +64,7 @@ async fn healthy(State(app): State<Arc<App>>) -> Response {
 async fn reload(State(app): State<Arc<App>>) -> Response {
     match app.reload().await {
         Ok(()) => (StatusCode::OK, "config reloaded\n").into_response(),
-        Err(reason) => (StatusCode::BAD_REQUEST, reason).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
 }
 

@@ -75,9 +75,7 @@ async fn gateway(options: RunOptions, logs: Logs) -> Result<(), String> {
         tls: None,
     };
     let admin = tokio::spawn(server.serve(listener, router, stop_admin.clone()));
-    app.reload()
-        .await
-        .map_err(|_| "the configuration has errors".to_owned())?;
+    app.load().await.map_err(|error| error.to_string())?;
     tokio::spawn({
         let app = app.clone();
         async move { app.engine().follow().await }

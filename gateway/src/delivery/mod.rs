@@ -6,6 +6,7 @@
 //! log -> Lane (one for each destination, signal and tenant) -> merge -> Destination::send -> settle
 //! ```
 
+mod arrivals;
 pub mod classify;
 mod destination;
 mod intake;

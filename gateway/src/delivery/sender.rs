@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Destination, QueueSettings, QueueSize, Request, Settings, Verdict, job::Context, lane::Lane,
-    record, request,
+    Destination, QueueSettings, QueueSize, Request, Settings, Verdict, arrivals::Arrivals,
+    job::Context, lane::Lane, record, request,
 };
 use crate::{
     batch::{
@@ -19,7 +19,6 @@ use crate::{
         Tenant,
     },
     graph::Site,
-    ledger::Outcome,
 };
 
 /// Queues that one destination may have: a signal and a tenant each. Every queue costs a task and
@@ -199,8 +198,7 @@ impl Sender {
         items: u64,
         tenant: &Tenant,
     ) -> Result<Staged, Refusal> {
-        let ledger = self.site.services().ledger();
-        let count = |outcome, items| ledger.count(self.site.id(), signal, tenant, outcome, items);
+        let arrivals = Arrivals::new(&self.site);
         let later = |after: Option<std::time::Duration>, message: String| {
             let retry_after = after.unwrap_or(Refusal::RETRY_AFTER);
             let kind = RefusalKind::Unavailable { retry_after };
@@ -212,15 +210,12 @@ impl Sender {
         };
         match verdict {
             Verdict::Delivered => {
-                count(Outcome::Accepted, items);
-                count(Outcome::Delivered, items);
+                arrivals.delivered(signal, tenant, items);
                 Ok(Staged::nothing())
             }
             Verdict::Partial { rejected, message } => {
                 let rejected = rejected.min(items);
-                count(Outcome::Accepted, items);
-                count(Outcome::Delivered, items - rejected);
-                count(Outcome::Dropped("partial_success"), rejected);
+                arrivals.partly(signal, tenant, items, rejected, "partial_success");
                 Ok(Staged {
                     rejected,
                     rejection: Some(message),

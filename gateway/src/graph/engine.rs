@@ -10,7 +10,7 @@ use syntax::{
 use tokio::sync::{Mutex, mpsc};
 
 use super::{
-    Definition, Health, Plan, Stability,
+    Definition, Health, Plan, Port, Stability,
     export::{Published, Publisher},
     node::{Node, Place},
     plan::PlannedNode,
@@ -249,6 +249,15 @@ impl Engine {
         for (_, node) in nodes.into_iter().rev() {
             node.stop().await;
         }
+    }
+
+    /// The way into a component, if it is there.
+    pub async fn port(&self, id: &str) -> Option<Arc<Port>> {
+        self.nodes
+            .lock()
+            .await
+            .get(id)
+            .map(|node| node.port.clone())
     }
 
     /// All components, in the order of their names.

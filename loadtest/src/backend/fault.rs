@@ -1,6 +1,7 @@
 //! What a backend can be told to do wrong.
 
 use std::{
+    fmt,
     str::FromStr,
     time::{Duration, SystemTime},
 };
@@ -131,6 +132,29 @@ impl Refusal {
             Hint::Seconds(seconds) => Some(format!("{:.0}", seconds.ceil())),
             Hint::Date(delay) => Some(httpdate::fmt_http_date(SystemTime::now() + *delay)),
             Hint::Text(text) => Some(text.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Healthy => out.write_str("is healthy"),
+            Self::Down => out.write_str("is down, its port closed"),
+            Self::RefuseConnections => out.write_str("resets every new connection"),
+            Self::Hang => out.write_str("does not answer"),
+            Self::Slow(delay) => write!(out, "answers after {delay:?}"),
+            Self::Refuse(refusal) => write!(
+                out,
+                "refuses everything (http {}, grpc {})",
+                refusal.http, refusal.grpc
+            ),
+            Self::Reset => out.write_str("resets connections instead of answering"),
+            Self::LoseResponse => out.write_str("takes requests and loses its answers"),
+            Self::ResetMidResponse => out.write_str("takes requests and cuts its answers off"),
+            Self::PartialSuccess { rejected } => {
+                write!(out, "rejects {rejected} items of each request")
+            }
         }
     }
 }

@@ -9,9 +9,10 @@ mod fault;
 mod serve;
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use hyper::service::service_fn;
@@ -20,6 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 pub use counts::Counts;
@@ -33,6 +35,9 @@ const WINDOW_BYTES: u32 = 8 << 20;
 
 /// Requests that one HTTP/2 connection may have open.
 const STREAMS_MAX: u32 = 1024;
+
+/// How many requests' times are remembered; the oldest are forgotten first.
+const RECENT_MAX: usize = 4096;
 
 /// What a backend is.
 pub struct Options {
@@ -60,6 +65,8 @@ struct Shared {
     options: Options,
     plan: Mutex<Plan>,
     counters: Counters,
+    /// When the last requests came.
+    recent: Mutex<VecDeque<Instant>>,
     /// Changes when every connection shall be reset.
     reset: watch::Sender<()>,
 }
@@ -83,6 +90,7 @@ impl Backend {
                 remaining: None,
             }),
             counters: Counters::default(),
+            recent: Mutex::default(),
             reset: watch::Sender::new(()),
         });
         let (wanted, wanting) = watch::channel(true);
@@ -111,6 +119,12 @@ impl Backend {
     /// What it has seen and done so far.
     pub fn counts(&self) -> Counts {
         self.shared.counters.snapshot()
+    }
+
+    /// When the last few thousand requests came, oldest first: whether a sender waited for as long
+    /// as it was told to.
+    pub fn recent_requests(&self) -> Vec<Instant> {
+        self.shared.recent().iter().copied().collect()
     }
 
     /// Behaves like this from now on. Returns when its listener is open or closed accordingly.
@@ -148,7 +162,22 @@ impl Drop for Backend {
 }
 
 impl Shared {
-    fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
+    fn recent(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request whose body has been read.
+    fn note_request(&self, bytes: usize) {
+        self.counters.requests.add(1);
+        self.counters.bytes.add(bytes as u64);
+        let mut recent = self.recent();
+        if recent.len() == RECENT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(Instant::now());
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -147,8 +147,7 @@ async fn receive(
         }
         Err(_) => return Err(Unread::Gone),
     };
-    shared.counters.requests.add(1);
-    shared.counters.bytes.add(body.len() as u64);
+    shared.note_request(body.len());
     let name = if grpc {
         "grpc-encoding"
     } else {

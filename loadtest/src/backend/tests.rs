@@ -282,6 +282,8 @@ async fn hanging_and_slow_backends_take_their_time() {
         assert_eq!(scene.send().await, acked());
         assert!(before.elapsed() >= Duration::from_millis(60));
         assert_eq!(scene.backend.counts().slowed, 1);
+        let times = scene.backend.recent_requests();
+        assert!(times.len() == 2 && times[1] - times[0] >= Duration::from_millis(300));
     }
 }
 

@@ -25,22 +25,22 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "logs,traces")]
     signals: Vec<Signal>,
     /// Items in a request.
-    #[arg(long, value_delimiter = ',', default_value = "512,10")]
+    #[arg(long, value_delimiter = ',', default_value = "512,10", value_parser = units::count)]
     items: Vec<usize>,
     /// Encodings.
     #[arg(long, value_delimiter = ',', default_value = "none,gzip")]
     encodings: Vec<Encoding>,
     /// How often each figure is taken; the table has medians.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = units::count)]
     repeats: usize,
     /// How long each load lasts.
     #[arg(long, default_value = "5s", value_parser = units::duration)]
     duration: Duration,
     /// Connections.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = units::count)]
     connections: usize,
     /// Requests in flight on each connection.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = units::count)]
     in_flight: usize,
     /// Write every sample to this file, as JSON.
     #[arg(long)]

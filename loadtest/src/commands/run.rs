@@ -9,8 +9,9 @@ use loadtest::{
     client::Protocol,
     process::Ready,
     scenario::Scenario,
-    stage::{Sender, Stage, Traffic},
+    stage::Stage,
     sut::{Template, Wiring},
+    traffic::{Sender, Traffic},
     units,
 };
 
@@ -50,10 +51,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 3000.0)]
     rate: f64,
     /// Items in a request.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = units::count)]
     items: usize,
     /// Requests in flight for each signal, protocol and encoding.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = units::count)]
     in_flight: usize,
     /// What to do and when, as in 5s=kill, 8s=restart, 9s=pause:2s, 10s=http=down, 15s=grpc=503:2s
     /// or 20s=http=healthy; may be repeated.

@@ -37,16 +37,16 @@ pub(crate) struct Arguments {
     #[arg(long)]
     tenant: Option<String>,
     /// Items in a request.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = units::count)]
     items: usize,
     /// Items a second of each signal to each address; 0 sends as fast as answers come.
     #[arg(long, default_value_t = 500.0)]
     rate: f64,
     /// Connections to each address for each signal.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = units::count)]
     connections: usize,
     /// Requests in flight on each connection.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = units::count)]
     in_flight: usize,
     /// How long to send; without it, until interrupted.
     #[arg(long, value_parser = units::duration)]
@@ -165,6 +165,9 @@ fn line(gauge: &Gauge) -> String {
 /// Prints the end of it; whether everything was acknowledged.
 fn summary(gauge: &Gauge) -> Result<bool, Error> {
     super::print(&line(gauge))?;
+    if let Some(refusal) = gauge.refusal() {
+        super::print(&format!("the first refusal for good: {refusal}"))?;
+    }
     let sent = gauge.sent();
     Ok(sent.acked == sent.items)
 }

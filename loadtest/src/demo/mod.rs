@@ -17,8 +17,9 @@ use crate::{
     process::{Command, Ready},
     report::Report,
     scenario::{Scenario, say},
-    stage::{Sender, Stage, Traffic},
+    stage::Stage,
     sut::Wiring,
+    traffic::{Sender, Traffic},
 };
 use config::{GRPC_EXPORTER, HTTP_EXPORTER};
 

@@ -42,7 +42,7 @@ const BASE_TIME: u64 = 1_767_225_600_000_000_000;
 pub struct Profile {
     /// The signal.
     pub signal: Signal,
-    /// Items in a request.
+    /// Items in a request, at least 1.
     pub items: usize,
     /// The mean size of an encoded item in bytes; single ones are up to a fifth off.
     pub item_bytes: usize,
@@ -76,6 +76,8 @@ pub struct Generator {
 impl Generator {
     /// Builds the bodies of a profile. The same profile gives the same bytes.
     pub fn new(profile: Profile) -> Self {
+        let items = profile.items.max(1);
+        let profile = Profile { items, ..profile };
         let templates = (0..BODIES)
             .map(|index| {
                 let seed = profile.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64;

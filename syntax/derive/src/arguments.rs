@@ -62,7 +62,7 @@ fn validation(input: &DeriveInput) -> syn::Result<Option<Expr>> {
     Ok(function)
 }
 
-/// The statements that add a field to the schema.
+/// The statement that adds a field to the schema.
 fn describe(named: &Named<'_>) -> syn::Result<TokenStream> {
     let Named {
         field,
@@ -81,70 +81,29 @@ fn describe(named: &Named<'_>) -> syn::Result<TokenStream> {
                     quote! { ::std::option::Option::Some(#shown.to_string()) }
                 }
             };
-            quote! { fields.push(::syntax::Field {
-                name: #name.to_owned(),
-                kind: ::syntax::FieldKind::Attribute,
-                type_name: <#ty as ::syntax::FromValue>::type_name(),
-                required: #required,
-                default: #text,
-                doc: #doc,
-                keywords: <#ty as ::syntax::FromValue>::keywords(),
-            }); }
+            quote! {
+                fields.push(::syntax::Field::attribute::<#ty>(#name, #doc, #required, #text));
+            }
         }
         Kind::Block { default, min } => {
             let (optional, list) = (inner(ty, "Option"), inner(ty, "Vec"));
             let repeated = list.is_some();
-            let required = match repeated {
-                true => *min > 0,
-                false => !default && optional.is_none(),
+            let min = match repeated {
+                true => *min,
+                false => usize::from(!default && optional.is_none()),
             };
-            let min = if required { (*min).max(1) } else { 0 };
             let block = optional.or(list).unwrap_or(ty);
-            quote! { fields.push(::syntax::Field {
-                name: #name.to_owned(),
-                kind: ::syntax::FieldKind::Block {
-                    schema: <#block as ::syntax::Arguments>::schema,
-                    repeated: #repeated,
-                    min: #min,
-                    group: ::std::option::Option::None,
-                },
-                type_name: ::std::string::String::new(),
-                required: #required,
-                default: ::std::option::Option::None,
-                doc: #doc,
-                keywords: &[],
-            }); }
+            quote! {
+                fields.push(::syntax::Field::block::<#block>(#name, #doc, #repeated, #min));
+            }
         }
-        Kind::Label => quote! { fields.push(::syntax::Field {
-            name: #name.to_owned(),
-            kind: ::syntax::FieldKind::Label,
-            type_name: "string".to_owned(),
-            required: true,
-            default: ::std::option::Option::None,
-            doc: #doc,
-            keywords: &[],
-        }); },
+        Kind::Label => quote! { fields.push(::syntax::Field::label(#name, #doc)); },
         Kind::Squash => quote! {
             fields.extend(<#ty as ::syntax::Arguments>::schema().fields.iter().cloned());
         },
         Kind::Stages { prefix } => {
             let stage = list_element(named)?;
-            quote! { for variant in <#stage as ::syntax::BlockEnum>::variants() {
-                fields.push(::syntax::Field {
-                    name: ::syntax::decode::stage_name(#prefix, variant.name),
-                    kind: ::syntax::FieldKind::Block {
-                        schema: variant.schema,
-                        repeated: true,
-                        min: 0,
-                        group: ::std::option::Option::Some(#name),
-                    },
-                    type_name: ::std::string::String::new(),
-                    required: false,
-                    default: ::std::option::Option::None,
-                    doc: variant.doc,
-                    keywords: &[],
-                });
-            } }
+            quote! { fields.extend(::syntax::Field::stages::<#stage>(#name, #prefix)); }
         }
     })
 }

@@ -28,15 +28,14 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
                 static SCHEMA: ::std::sync::LazyLock<::syntax::Schema> =
                     ::std::sync::LazyLock::new(|| ::syntax::Schema {
                         doc: #doc,
-                        fields: ::std::vec![#(::syntax::Field {
-                            name: #names.to_owned(),
-                            kind: ::syntax::FieldKind::Attribute,
-                            type_name: <#types as ::syntax::FromValue>::type_name(),
-                            required: true,
-                            default: ::std::option::Option::None,
-                            doc: #docs,
-                            keywords: &[],
-                        }),*],
+                        fields: ::std::vec![#(
+                            ::syntax::Field::attribute::<#types>(
+                                #names,
+                                #docs,
+                                true,
+                                ::std::option::Option::None,
+                            )
+                        ),*],
                     });
                 &SCHEMA
             }

@@ -34,7 +34,7 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(quote! {
         impl #ident {
             /// The word as it is written in a file.
-            pub const fn as_str(self) -> &'static str {
+            pub const fn as_str(&self) -> &'static str {
                 match self {
                     #(Self::#variants => #words),*
                 }
@@ -66,10 +66,7 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
 
         impl ::syntax::ToValue for #ident {
             fn to_value(&self) -> ::syntax::Value {
-                let word = match self {
-                    #(Self::#variants => #words),*
-                };
-                ::syntax::Value::from(word)
+                ::syntax::Value::from(self.as_str())
             }
         }
     })

@@ -117,8 +117,13 @@ impl<'f, 'a> Fields<'f, 'a> {
             let note = format!("help: write `{name} = ...`");
             return self.report(block.header(), message, Some(note));
         };
-        let first = self.blocks.iter().find(|(other, _)| *other == name);
-        if let (Some((_, first)), false) = (first, repeated) {
+        // Blocks that repeat may be many: no search through those before each.
+        let first = if repeated {
+            None
+        } else {
+            self.named(&name).first().copied()
+        };
+        if let Some(first) = first {
             let line = self.line(first.span);
             let message = format!("block {name:?} may only be given once");
             let note = format!("note: it is first given in line {line}");
@@ -148,11 +153,18 @@ impl<'f, 'a> Fields<'f, 'a> {
         self.report(span, message, help);
     }
 
+    fn missing(&mut self, kind: &str, name: &str) {
+        let message = format!(
+            "missing required {kind} {name:?} in block {:?}",
+            self.decoder.name
+        );
+        self.decoder.error(self.decoder.header, message);
+    }
+
     /// The value of an attribute that must be there.
     pub fn required<T: FromValue>(&mut self, name: &str) -> Option<T> {
         if !self.attributes.contains_key(name) {
-            let message = format!("missing required attribute {name:?}");
-            self.decoder.error(self.decoder.header, message);
+            self.missing("attribute", name);
             return None;
         }
         self.value(name)
@@ -211,8 +223,7 @@ impl<'f, 'a> Fields<'f, 'a> {
         match self.optional_block(name)? {
             Some(block) => Some(block),
             None => {
-                let message = format!("missing required block {name:?}");
-                self.decoder.error(self.decoder.header, message);
+                self.missing("block", name);
                 None
             }
         }
@@ -253,11 +264,12 @@ impl<'f, 'a> Fields<'f, 'a> {
         let blocks = self.named(name);
         if blocks.len() < min {
             let found = blocks.len();
-            let message = match min {
-                1 => format!("missing required block {name:?}"),
-                _ => format!("needs at least {min} blocks {name:?}, has {found}"),
-            };
-            self.decoder.error(self.decoder.header, message);
+            if found == 0 {
+                self.missing("block", name);
+            } else {
+                let message = format!("needs at least {min} blocks {name:?}, has {found}");
+                self.decoder.error(self.decoder.header, message);
+            }
             return None;
         }
         let decoded = blocks

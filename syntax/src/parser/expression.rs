@@ -291,11 +291,11 @@ impl Parser<'_> {
             return None;
         }
         self.take();
-        let mut text = self.source.slice(token.span);
-        let quoted = token.kind == TokenKind::String && text.len() > 2;
-        if quoted {
-            text = &text[1..text.len() - 1];
-        }
+        let written = self.source.slice(token.span);
+        let quoted = token.kind == TokenKind::String && written.len() > 2;
+        // A string that is not closed has been reported, and may end anywhere.
+        let inner = written.get(1..written.len() - 1).filter(|_| quoted);
+        let text = inner.unwrap_or(written);
         let name = Ident {
             text: text.to_owned(),
             span: token.span,

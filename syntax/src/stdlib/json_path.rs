@@ -314,7 +314,9 @@ mod tests {
     #[test]
     fn a_path_that_is_none_is_refused_where_it_goes_wrong() {
         let deep = format!("$[?({}1)]", "(".repeat(1000));
-        for path in [
+        let high = format!("$[?(1{})]", " + 1".repeat(100_000));
+        let long = "$..".repeat(100_000);
+        let wrong = [
             "$.",
             "$[",
             "$[x]",
@@ -323,8 +325,8 @@ mod tests {
             "$[?(@.a ==)]",
             "$[?(@.a ? 1)]",
             "$[1:",
-            &deep,
-        ] {
+        ];
+        for path in wrong.into_iter().chain([deep.as_str(), &high, &long]) {
             let error = found(path).expect_err(path);
             assert!(error.contains("is no JSON path"), "{error}");
         }

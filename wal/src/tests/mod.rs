@@ -3,10 +3,12 @@
 mod basics;
 mod behind;
 mod budgets;
+mod bulk;
 mod damage;
 mod faults;
 mod kill;
 mod model;
+mod power;
 
 use std::fs;
 use std::path::{Path, PathBuf};

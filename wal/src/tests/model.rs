@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use super::{append, copy, drain, folder, number, open, queue, store_files};
+use super::{append, copy, drain, folder, number, open, options, queue, store_files};
 use crate::{Entry, Log, Outcome, Queue, Reader};
 
 /// Queues in a history.
@@ -93,7 +93,9 @@ impl History {
     }
 
     fn start(&mut self) {
-        let log = open(&self.path());
+        let mut options = options(&self.path());
+        options.bulk_bytes_min = 15_000;
+        let log = Log::open(options).unwrap();
         assert!(!log.recovery().is_damaged(), "{:?}", log.recovery());
         self.queues = (0..QUEUES)
             .map(|n| queue(&log, &format!("queue {n}")))

@@ -85,7 +85,8 @@ pub(super) fn quoted_character(code: u64, ascii: bool) -> String {
 /// `U+0041`, and with `#` the character as well.
 pub(super) fn unicode(flags: &Flags, code: u64) -> String {
     let digits = flags.precision.unwrap_or(4).max(4);
-    let text = format!("U+{code:0digits$X}");
+    let hex = format!("{code:X}");
+    let text = format!("U+{}{hex}", "0".repeat(digits.saturating_sub(hex.len())));
     let shown = u32::try_from(code)
         .ok()
         .and_then(char::from_u32)
@@ -117,7 +118,10 @@ pub(super) fn float(flags: &Flags, value: f64, verb: char, precision: Option<usi
     let magnitude = value.abs();
     let digits = match verb {
         'f' => match precision {
-            Some(precision) => format!("{magnitude:.precision$}"),
+            Some(precision) => {
+                let (shown, zeros) = within_digits(precision);
+                format!("{magnitude:.shown$}{zeros}")
+            }
             None => format!("{magnitude}"),
         },
         'e' | 'E' => scientific(magnitude, precision),
@@ -137,8 +141,9 @@ pub(super) fn float(flags: &Flags, value: f64, verb: char, precision: Option<usi
 
 /// `1.5e+06`: an exponent has at least two digits.
 fn scientific(magnitude: f64, precision: Option<usize>) -> String {
+    let (shown, zeros) = within_digits(precision.unwrap_or(0));
     let text = match precision {
-        Some(precision) => format!("{magnitude:.precision$e}"),
+        Some(_) => format!("{magnitude:.shown$e}"),
         None => format!("{magnitude:e}"),
     };
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
@@ -146,14 +151,23 @@ fn scientific(magnitude: f64, precision: Option<usize>) -> String {
         Some(exponent) => ('-', exponent),
         None => ('+', exponent),
     };
-    format!("{digits}e{sign}{exponent:0>2}")
+    format!("{digits}{zeros}e{sign}{exponent:0>2}")
+}
+
+/// The most digits that a float has behind its point; all others are zeros.
+const FRACTION_DIGITS_MAX: usize = 1_100;
+
+/// A precision as far as there are digits, and the zeros behind them.
+fn within_digits(precision: usize) -> (usize, String) {
+    let shown = precision.min(FRACTION_DIGITS_MAX);
+    (shown, "0".repeat(precision - shown))
 }
 
 /// An exponent where it is below -4 or too large for the digits, without trailing zeros.
 fn general(magnitude: f64, precision: Option<usize>) -> String {
     let digits_max = precision.map(|precision| precision.max(1));
     let text = match digits_max {
-        Some(digits) => format!("{magnitude:.*e}", digits - 1),
+        Some(digits) => format!("{magnitude:.*e}", within_digits(digits - 1).0),
         None => format!("{magnitude:e}"),
     };
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));

@@ -11,6 +11,9 @@ use super::{Search, Step};
 /// The largest compiled regular expression, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
 
+/// What compiling one costs, in steps of the evaluation.
+const REGEX_STEPS: usize = 1_000;
+
 /// A filter with several paths that find several things tries all combinations, up to this many.
 const COMBINATIONS_MAX: usize = 10_000;
 
@@ -236,17 +239,16 @@ fn eval<'a>(
         Expression::Not(inner) => boolean(!part(inner)?.is_true()),
         Expression::Binary(left, Operator::Regex, right) => {
             let text = part(left)?;
-            let text = text.json().and_then(Json::as_str);
-            let matches = match (&**right, text) {
-                (_, None) => false,
-                (Expression::Regex(regex), Some(text)) => regex.is_match(text),
-                (pattern, Some(text)) => {
-                    let pattern = part(pattern)?;
-                    let pattern = pattern.json().and_then(Json::as_str).and_then(regex);
-                    pattern.is_some_and(|regex| regex.is_match(text))
-                }
+            let pattern = match &**right {
+                Expression::Regex(regex) => Some(regex.clone()),
+                pattern => compiled(part(pattern)?.json(), search, |pattern| pattern.to_owned())?,
             };
-            boolean(matches)
+            let text = text.json().and_then(Json::as_str);
+            boolean(
+                pattern
+                    .zip(text)
+                    .is_some_and(|(regex, text)| regex.is_match(text)),
+            )
         }
         Expression::Binary(left, operator, right) => {
             let (left, right) = (part(left)?, part(right)?);
@@ -268,19 +270,33 @@ fn eval<'a>(
             whole,
         } => {
             let (text, pattern) = (part(text)?, part(pattern)?);
-            match (text.json(), pattern.json()) {
-                (Some(Json::String(text)), Some(Json::String(pattern))) if !pattern.is_empty() => {
-                    let pattern = if *whole {
-                        anchored(pattern)
-                    } else {
-                        pattern.clone()
-                    };
-                    regex(&pattern).map_or(Outcome::Nothing, |regex| boolean(regex.is_match(text)))
+            let full = |pattern: &str| {
+                if *whole {
+                    anchored(pattern)
+                } else {
+                    pattern.to_owned()
                 }
-                _ => Outcome::Nothing,
-            }
+            };
+            let pattern = pattern
+                .json()
+                .filter(|pattern| pattern.as_str() != Some(""));
+            let pattern = compiled(pattern, search, full)?;
+            let text = text.json().and_then(Json::as_str);
+            let matches = pattern.zip(text).map(|(regex, text)| regex.is_match(text));
+            matches.map_or(Outcome::Nothing, boolean)
         }
     })
+}
+
+/// A text as a regular expression; none if it is not one.
+fn compiled(
+    pattern: Option<&Json>,
+    search: &Search<'_, '_>,
+    full: impl Fn(&str) -> String,
+) -> Result<Option<Regex>, String> {
+    let pattern = pattern.and_then(Json::as_str);
+    search.budget.take_steps(REGEX_STEPS)?;
+    Ok(pattern.and_then(|pattern| regex(&full(pattern))))
 }
 
 fn anchored(pattern: &str) -> String {

@@ -6,11 +6,18 @@ use super::filter::{Expression, Filter, Operator};
 /// How deep the parentheses of a filter may nest.
 const NESTING_MAX: usize = 32;
 
+/// How many steps a path may have. Each may recurse at the same place.
+const STEPS_MAX: usize = 100;
+
+/// How many operators all filters of a path may have: each makes the tree one level higher.
+const OPERATORS_MAX: usize = 200;
+
 pub(super) fn parse(path: &str) -> Result<Vec<Step>, String> {
     let mut parser = Parser {
         path,
         at: 0,
         nesting: 0,
+        operators: 0,
     };
     let steps = parser.steps()?;
     match parser.at == path.len() {
@@ -23,6 +30,7 @@ struct Parser<'a> {
     path: &'a str,
     at: usize,
     nesting: usize,
+    operators: usize,
 }
 
 impl Parser<'_> {
@@ -47,6 +55,11 @@ impl Parser<'_> {
                 _ => return Ok(steps),
             };
             steps.push(step);
+            if steps.len() > STEPS_MAX {
+                return Err(format!(
+                    "is no JSON path: it has more than {STEPS_MAX} steps"
+                ));
+            }
         }
     }
 
@@ -206,6 +219,12 @@ impl Parser<'_> {
     fn binary(&mut self, weakest: u8) -> Result<Expression, String> {
         let mut left = self.operand()?;
         while let Some(operator) = self.operator(weakest) {
+            self.operators += 1;
+            if self.operators > OPERATORS_MAX {
+                return Err(format!(
+                    "is no JSON path: it has more than {OPERATORS_MAX} operators"
+                ));
+            }
             let right = self.binary(operator.strength() + 1)?;
             left = Expression::Binary(Box::new(left), operator, Box::new(right));
         }

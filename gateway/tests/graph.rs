@@ -1,0 +1,440 @@
+//! The engine, told as stories of configurations that follow one another.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use corten::{
+    batch::{
+        Batch, ConsumeFuture, Consumer, Context, MemoryBudget, Otlp, Payload, Refusal, Signal,
+        Staged,
+    },
+    graph::{
+        Component, ConsumerHandle, Definition, Engine, Fanout, HealthState, Reloaded, Site,
+        Stability, standard_library,
+    },
+    services::Services,
+    telemetry::Logs,
+};
+use syntax::SourceFile;
+use tokio_util::sync::CancellationToken;
+
+const TABLE: &[Definition] = &[
+    Definition::component::<Sink>("test.sink", Stability::GenerallyAvailable),
+    Definition::component::<Source>("test.source", Stability::GenerallyAvailable),
+    Definition::component::<Text>("test.text", Stability::GenerallyAvailable),
+    Definition::component::<Young>("test.young", Stability::Experimental),
+];
+
+/// What happened to the components of all tests, by their ids, which no two tests share.
+static SEEN: Mutex<BTreeMap<String, Seen>> = Mutex::new(BTreeMap::new());
+
+#[derive(Clone, Default)]
+struct Seen {
+    built: u64,
+    running: u64,
+    stopped: u64,
+    items: u64,
+    site: Option<Site>,
+}
+
+fn note(id: &str, change: impl FnOnce(&mut Seen)) {
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    change(seen.entry(id.to_owned()).or_default());
+}
+
+fn seen(id: &str) -> Seen {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.get(id).cloned().unwrap_or_default()
+}
+
+/// Counts what it takes, or refuses it.
+struct Sink {
+    site: Site,
+    refuse: bool,
+}
+
+#[derive(syntax::Arguments, Clone, Debug, PartialEq)]
+struct SinkArguments {
+    /// Any text; a change of it is a change of the component.
+    #[attr(default = "")]
+    note: String,
+    /// Whether it takes nothing.
+    #[attr(default = false)]
+    refuse: bool,
+    /// Whether it cannot be built.
+    #[attr(default = false)]
+    broken: bool,
+}
+
+#[derive(syntax::Exports, Clone, Debug)]
+struct Input {
+    /// Where to send.
+    #[attr]
+    input: ConsumerHandle,
+}
+
+impl Component for Sink {
+    type Arguments = SinkArguments;
+    type Exports = Input;
+
+    fn build(arguments: Self::Arguments, site: Site) -> Result<Self, String> {
+        if arguments.broken {
+            return Err("it is broken".to_owned());
+        }
+        note(site.id(), |seen| seen.built += 1);
+        Ok(Self {
+            site,
+            refuse: arguments.refuse,
+        })
+    }
+
+    fn exports(&self) -> Input {
+        Input {
+            input: ConsumerHandle(self.site.input()),
+        }
+    }
+
+    fn consumer(self: &Arc<Self>) -> Option<Arc<dyn Consumer>> {
+        Some(self.clone())
+    }
+
+    async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
+        note(self.site.id(), |seen| seen.running += 1);
+        stop.cancelled().await;
+        note(self.site.id(), |seen| seen.stopped += 1);
+        Ok(())
+    }
+}
+
+impl Consumer for Sink {
+    fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
+        Box::pin(async move {
+            if self.refuse {
+                return Err(Refusal::unavailable("full", "full"));
+            }
+            note(self.site.id(), |seen| seen.items += batch.items());
+            Ok(Staged::nothing())
+        })
+    }
+}
+
+/// Refers to others.
+struct Source;
+
+#[derive(syntax::Arguments, Clone, Debug, PartialEq)]
+struct SourceArguments {
+    /// Where to.
+    #[attr]
+    forward_to: Vec<ConsumerHandle>,
+    /// Any text.
+    #[attr(default = "")]
+    note: String,
+}
+
+#[derive(syntax::Exports, Clone, Debug)]
+struct Nothing {}
+
+impl Component for Source {
+    type Arguments = SourceArguments;
+    type Exports = Nothing;
+
+    fn build(_: Self::Arguments, site: Site) -> Result<Self, String> {
+        note(site.id(), |seen| seen.built += 1);
+        Ok(Self)
+    }
+
+    fn exports(&self) -> Nothing {
+        Nothing {}
+    }
+}
+
+/// Exports a text, and another when it is told to.
+struct Text {
+    value: String,
+}
+
+#[derive(syntax::Arguments, Clone, Debug, PartialEq)]
+struct TextArguments {
+    /// The text.
+    #[attr]
+    value: String,
+}
+
+#[derive(syntax::Exports, Clone, Debug)]
+struct TextExports {
+    /// The text.
+    #[attr]
+    value: String,
+}
+
+impl Component for Text {
+    type Arguments = TextArguments;
+    type Exports = TextExports;
+
+    fn build(arguments: Self::Arguments, site: Site) -> Result<Self, String> {
+        note(site.id(), |seen| seen.site = Some(site.clone()));
+        Ok(Self {
+            value: arguments.value,
+        })
+    }
+
+    fn exports(&self) -> TextExports {
+        TextExports {
+            value: self.value.clone(),
+        }
+    }
+}
+
+/// Not finished.
+struct Young;
+
+#[derive(syntax::Arguments, Clone, Debug, PartialEq)]
+struct NoArguments {}
+
+impl Component for Young {
+    type Arguments = NoArguments;
+    type Exports = Nothing;
+
+    fn build(_: Self::Arguments, _: Site) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn exports(&self) -> Nothing {
+        Nothing {}
+    }
+}
+
+fn engine() -> Engine {
+    let services = Services::new(MemoryBudget::new(1 << 20), Logs::start());
+    Engine::new(TABLE, Stability::GenerallyAvailable, services)
+}
+
+fn file(text: &str) -> [SourceFile; 1] {
+    [SourceFile::new("test.alloy", text)]
+}
+
+async fn load(engine: &Engine, text: &str) -> Reloaded {
+    match engine.load(&file(text)).await {
+        Ok(reloaded) => reloaded,
+        Err(diagnostics) => panic!("{}", diagnostics.render()),
+    }
+}
+
+fn check(text: &str) -> String {
+    let table = TABLE;
+    Engine::check(
+        table,
+        Stability::GenerallyAvailable,
+        &standard_library(),
+        &file(text),
+    )
+    .render()
+}
+
+fn batch(items: u64) -> Batch {
+    let payload = Payload::Otlp(Otlp::plain(Signal::Logs, items, Bytes::new()));
+    Batch {
+        context: Context::default(),
+        payload,
+    }
+}
+
+fn names(ids: &[Arc<str>]) -> Vec<&str> {
+    ids.iter().map(|id| &**id).collect()
+}
+
+async fn until(what: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if what() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it did not happen within five seconds");
+}
+
+#[tokio::test]
+async fn a_reload_touches_only_what_changed() {
+    let engine = engine();
+    let first = "
+        test.source \"r\" { forward_to = [test.sink.r1.input, test.sink.r2.input] }
+        test.sink \"r1\" { note = \"one\" }
+        test.sink \"r2\" { note = \"two\" }
+    ";
+    let loaded = load(&engine, first).await;
+    assert_eq!(
+        names(&loaded.started),
+        ["test.sink.r1", "test.sink.r2", "test.source.r"]
+    );
+    until(|| seen("test.sink.r1").running == 1 && seen("test.sink.r2").running == 1).await;
+
+    // The source names r1 and keeps its handle, though r1 is another instance now.
+    let second = first.replace("\"one\"", "\"other\"");
+    let loaded = load(&engine, &second).await;
+    assert_eq!(
+        (names(&loaded.replaced), loaded.kept),
+        (vec!["test.sink.r1"], 2)
+    );
+    until(|| seen("test.sink.r1").running == 2).await;
+    assert_eq!(
+        seen("test.sink.r1").stopped,
+        1,
+        "the old instance stops before the new one runs"
+    );
+    assert_eq!(
+        (seen("test.sink.r2").built, seen("test.source.r").built),
+        (1, 1)
+    );
+
+    let third = "test.sink \"r2\" { note = \"two\" }";
+    let loaded = load(&engine, third).await;
+    assert_eq!((loaded.stopped.len(), loaded.kept), (2, 1));
+    until(|| seen("test.sink.r1").stopped == 2).await;
+    assert_eq!(seen("test.sink.r2").running, 1);
+    engine.stop().await;
+    assert_eq!(seen("test.sink.r2").stopped, 1);
+}
+
+#[tokio::test]
+async fn a_bad_configuration_changes_nothing_and_says_all_that_is_wrong() {
+    let engine = engine();
+    load(&engine, "test.sink \"b\" { }").await;
+    until(|| seen("test.sink.b").running == 1).await;
+    let bad = "
+        test.sink \"b\" { note = \"changed\" }
+        test.sink \"b2\" { broken = true }
+        test.sink \"b3\" { nonsense = 1 }
+        test.source \"b\" { forward_to = [test.sink.absent.input] }
+    ";
+    let diagnostics = engine.load(&file(bad)).await.unwrap_err().render();
+    for expected in [
+        "it is broken",
+        "nonsense",
+        "component \"test.sink.absent.input\" does not exist or is out of scope",
+    ] {
+        assert!(
+            diagnostics.contains(expected),
+            "{expected:?} is not in:\n{diagnostics}"
+        );
+    }
+    let views = engine.view().await;
+    assert_eq!(views.len(), 1);
+    assert_eq!(
+        (seen("test.sink.b").running, seen("test.sink.b").stopped),
+        (1, 0)
+    );
+    assert_eq!(views[0].health.state, HealthState::Healthy);
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_export_reaches_those_who_use_it_and_nobody_else() {
+    let engine = Arc::new(engine());
+    let text = "
+        test.text \"e\" { value = \"old\" }
+        test.sink \"e1\" { note = test.text.e.value }
+        test.sink \"e2\" { note = \"fixed\" }
+        test.source \"e\" { forward_to = [test.sink.e1.input] }
+    ";
+    load(&engine, text).await;
+    let following = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.follow().await }
+    });
+    let site = seen("test.text.e").site.unwrap();
+    site.publish(&TextExports {
+        value: "old".to_owned(),
+    });
+    site.publish(&TextExports {
+        value: "new".to_owned(),
+    });
+    until(|| seen("test.sink.e1").built == 2).await;
+    assert_eq!(
+        (seen("test.sink.e2").built, seen("test.source.e").built),
+        (1, 1)
+    );
+    following.abort();
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_fan_out_is_all_or_nothing_and_a_removed_component_sends_its_clients_away() {
+    let engine = engine();
+    let text = "
+        test.source \"f\" { forward_to = [test.sink.f1.input, test.sink.f2.input] }
+        test.sink \"f1\" { }
+        test.sink \"f2\" { refuse = true }
+    ";
+    load(&engine, text).await;
+    let ports = ["test.sink.f1", "test.sink.f2"];
+    let both = engine
+        .port(ports[0])
+        .await
+        .into_iter()
+        .chain(engine.port(ports[1]).await);
+    let fanout = Fanout::new(both);
+    let refusal = fanout.consume(batch(3)).await.unwrap_err();
+    assert_eq!((refusal.reason, refusal.is_retryable()), ("full", true));
+    let port = engine.port("test.sink.f1").await.unwrap();
+    let mut tap = port.tap();
+    port.consume(batch(5)).await.unwrap();
+    assert_eq!(tap.recv().await.unwrap().items(), 5);
+    load(&engine, "test.sink \"f2\" { }").await;
+    until(|| seen("test.sink.f1").stopped == 1).await;
+    tokio::task::yield_now().await;
+    until(|| futures_now(port.consume(batch(1))).is_some_and(|taken| taken.is_err())).await;
+    engine.stop().await;
+}
+
+/// The result of a future that does not have to wait.
+fn futures_now<T>(future: impl Future<Output = T>) -> Option<T> {
+    futures::FutureExt::now_or_never(future)
+}
+
+#[test]
+fn what_can_be_said_without_running_is_said() {
+    for (text, expected) in [
+        ("test.sink \"x\" { }", ""),
+        (
+            "test.snk \"x\" { }",
+            "cannot find the definition of component name \"test.snk\"",
+        ),
+        ("test.sink { }", "component \"test.sink\" must have a label"),
+        ("test.young \"x\" { }", "use --stability.level=experimental"),
+        ("a = 1", "must be inside a block"),
+        (
+            "test.sink \"x\" { }\ntest.sink \"x\" { }",
+            "already declared at test.alloy:1",
+        ),
+        (
+            "test.text \"x\" { }",
+            "missing required attribute \"value\"",
+        ),
+        (
+            "test.text \"x\" { value = test.text.x.value }",
+            "cannot reference self: test.text.x",
+        ),
+        (
+            "test.text \"x\" { value = test.text.y.value }\n\
+             test.text \"y\" { value = test.text.x.value }",
+            "cycle: test.text.x, test.text.y, test.text.x",
+        ),
+        (
+            "test.text \"x\" { value = test.txt.y.value }",
+            "does not exist or is out of scope",
+        ),
+        (
+            "test.source \"x\" { forward_to = [test.sink.y.output] }\ntest.sink \"y\" { }",
+            "output",
+        ),
+        ("test.sink \"x\" { note = 1 refuse = 2 }", "expected"),
+    ] {
+        let found = check(text);
+        assert!(found.contains(expected), "{text}\n{found}");
+        assert_eq!(found.is_empty(), expected.is_empty(), "{text}\n{found}");
+    }
+}

@@ -1,0 +1,284 @@
+//! The program as an operator meets it: its commands, its signals, its admin server.
+
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use loadtest::{
+    fetch, ports,
+    process::{self, Process, Ready},
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+const CORTEN: &str = env!("CARGO_BIN_EXE_corten");
+
+/// How long the program may take to become ready or to end: far more than it needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn corten(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(CORTEN)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn validate_points_at_what_is_wrong() {
+    let good = corten(&["validate", "-"], "otelcol.exporter.debug \"x\" { }\n");
+    assert!(good.status.success(), "{}", text(&good.stderr));
+    assert!(good.stdout.is_empty());
+    let bad =
+        "otelcol.exporter.debug \"x\" {\n\tverbos = \"basic\"\n}\nprometheus.scrap \"y\" { }\n";
+    let found = corten(&["validate", "-"], bad);
+    assert_eq!(found.status.code(), Some(1));
+    let found = text(&found.stdout);
+    for expected in [
+        "standard input:2:2",
+        "verbos",
+        "verbosity",
+        ":4:1",
+        "prometheus.scrap",
+    ] {
+        assert!(found.contains(expected), "{expected:?} is not in\n{found}");
+    }
+    let json = corten(&["validate", "--output=json", "-"], bad);
+    assert_eq!(json.status.code(), Some(1));
+    let found: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+}
+
+#[test]
+fn fmt_prints_writes_and_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.alloy");
+    let name = path.to_str().unwrap();
+    let (loose, tight) = (
+        "a \"b\" {\nx=1\n  long_name = 2\n}",
+        "a \"b\" {\n\tx         = 1\n\tlong_name = 2\n}\n",
+    );
+    std::fs::write(&path, loose).unwrap();
+    assert_eq!(text(&corten(&["fmt", name], "").stdout), tight);
+    assert_eq!(text(&corten(&["fmt", "-"], loose).stdout), tight);
+    assert_eq!(corten(&["fmt", "-t", name], "").status.code(), Some(1));
+    assert!(corten(&["fmt", "-w", name], "").status.success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), tight);
+    assert!(corten(&["fmt", "-t", name], "").status.success());
+    let broken = corten(&["fmt", "-w", "-"], loose);
+    assert!(!broken.status.success());
+}
+
+#[test]
+fn every_example_is_good_and_in_its_canonical_form() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut files = Vec::new();
+    find(&examples, &mut files);
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        let name = file.to_str().unwrap();
+        let found = corten(&["validate", name], "");
+        assert!(found.status.success(), "{name}: {}", text(&found.stdout));
+        assert!(
+            corten(&["fmt", "-t", name], "").status.success(),
+            "{name} is not formatted"
+        );
+    }
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find(&path, files);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "alloy")
+        {
+            files.push(path);
+        }
+    }
+}
+
+/// A running gateway with its files.
+struct Gateway {
+    folder: tempfile::TempDir,
+    admin: SocketAddr,
+    grpc: SocketAddr,
+    process: Process,
+}
+
+impl Gateway {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = ports::free(2).unwrap();
+        let (admin, grpc) = (ports[0], ports[1]);
+        let path = folder.path().join("config.alloy");
+        std::fs::write(&path, configuration(grpc, "basic")).unwrap();
+        let arguments = [
+            "run".to_owned(),
+            path.display().to_string(),
+            format!("--server.http.listen-addr={admin}"),
+            format!("--storage.path={}", folder.path().join("data").display()),
+        ];
+        let command = process::Command {
+            program: CORTEN.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: Vec::new(),
+            log: folder.path().join("log"),
+        };
+        let mut process = Process::start(command).unwrap();
+        let ready = Ready::Http {
+            address: admin.to_string(),
+            path: "/-/ready".to_owned(),
+        };
+        process.wait_ready(&ready, PATIENCE).await.unwrap();
+        Self {
+            folder,
+            admin,
+            grpc,
+            process,
+        }
+    }
+
+    fn configure(&self, text: &str) {
+        std::fs::write(self.folder.path().join("config.alloy"), text).unwrap();
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        fetch::get(&self.admin.to_string(), path).await.unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for a number of loads that succeeded or failed.
+    async fn metric(&self, line: &str) {
+        for _ in 0..400 {
+            if self
+                .get("/metrics")
+                .await
+                .1
+                .lines()
+                .any(|found| found == line)
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no {line:?} in\n{}", self.get("/metrics").await.1);
+    }
+}
+
+fn configuration(grpc: SocketAddr, verbosity: &str) -> String {
+    format!(
+        "otelcol.receiver.otlp \"r\" {{
+            grpc {{
+                endpoint = \"{grpc}\"
+            }}
+            output {{
+                logs = [otelcol.exporter.debug.d.input]
+            }}
+        }}
+        otelcol.exporter.debug \"d\" {{
+            verbosity = \"{verbosity}\"
+        }}"
+    )
+}
+
+#[tokio::test]
+async fn a_gateway_reloads_reports_and_drains() {
+    let mut gateway = Gateway::start().await;
+    assert_eq!(gateway.get("/-/healthy").await.0, 200);
+    let (status, components) = gateway.get("/api/v0/web/components").await;
+    let components: serde_json::Value = serde_json::from_str(&components).unwrap();
+    assert_eq!((status, components.as_array().unwrap().len()), (200, 2));
+    assert_eq!(components[1]["localID"], "otelcol.receiver.otlp.r");
+    assert_eq!(components[1]["referencesTo"][0], "otelcol.exporter.debug.d");
+    assert_eq!(components[1]["health"]["state"], "healthy");
+    assert_eq!(
+        gateway
+            .get("/api/v0/web/components/otelcol.exporter.debug.d")
+            .await
+            .0,
+        200
+    );
+    assert_eq!(gateway.get("/api/v0/web/components/absent").await.0, 404);
+
+    gateway.configure("otelcol.exporter.debug \"d\" { verbosity = ");
+    let (status, reason) = gateway.get("/-/reload").await;
+    assert_eq!(status, 400);
+    assert!(reason.contains("config.alloy:1"), "{reason}");
+    gateway.metric("corten_config_load_failures_total 1").await;
+    gateway
+        .metric("corten_config_last_load_successful 0.0")
+        .await;
+    assert_eq!(gateway.get("/-/healthy").await.0, 200);
+
+    gateway.configure(&configuration(gateway.grpc, "normal"));
+    assert_eq!(
+        gateway.get("/-/reload").await,
+        (200, "config reloaded\n".to_owned())
+    );
+    gateway
+        .metric("corten_config_last_load_successful 1.0")
+        .await;
+
+    gateway.configure("nonsense");
+    gateway.signal(Signal::HUP);
+    gateway.metric("corten_config_load_failures_total 2").await;
+
+    // The listener was never closed.
+    assert!(std::net::TcpStream::connect(gateway.grpc).is_ok());
+    let ended = gateway.process.terminate(PATIENCE).await.unwrap();
+    assert!(ended.success(), "{ended}");
+}
+
+#[tokio::test]
+async fn a_first_configuration_with_an_error_does_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.alloy");
+    std::fs::write(&path, "otelcol.exporter.otlp \"x\" { }").unwrap();
+    let storage = format!("--storage.path={}", folder.path().join("data").display());
+    let admin = format!("--server.http.listen-addr={}", ports::free(1).unwrap()[0]);
+    let ended = corten(&["run", path.to_str().unwrap(), &storage, &admin], "");
+    assert_eq!(ended.status.code(), Some(1));
+    let said = text(&ended.stderr);
+    assert!(
+        said.contains("config.alloy:1") && said.contains("client"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_when_it_is_killed_and_a_backend_is_away() {
+    let mut options = loadtest::demo::Options::new(CORTEN.into());
+    options.duration = Duration::from_secs(10);
+    options.rate = 1000.0;
+    let mut told = Vec::new();
+    let report = loadtest::demo::run(&options, &mut told).await.unwrap();
+    assert!(
+        report.passed(),
+        "{}\n{}",
+        report.failures().join("\n"),
+        text(&told)
+    );
+}
