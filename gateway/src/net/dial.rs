@@ -22,7 +22,6 @@ use hyper_util::{
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader, BufWriter, ReadBuf},
-    net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
@@ -41,6 +40,11 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle time after which the kernel asks whether the other side still exists, so that a host that
 /// vanished behind a firewall is noticed.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How long sent bytes may stay unacknowledged. Without it the kernel hopes for a quarter of an hour,
+/// and every request in that time goes into a connection to a host that is gone.
+#[cfg(target_os = "linux")]
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a dialler must know about the connections it opens.
 #[derive(Debug, Default)]
@@ -106,6 +110,8 @@ impl Dialer {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_keepalive(Some(TCP_KEEPALIVE));
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT));
         let permits = (settings.connections_per_host > 0).then(Arc::default);
         Self {
             settings: Arc::new(settings),
@@ -116,10 +122,12 @@ impl Dialer {
 
     /// The proxy that stands before this destination.
     pub fn route(&self, destination: &Uri) -> Option<Route> {
-        self.settings
-            .proxy
-            .as_ref()
-            .and_then(|proxy| proxy.route(destination))
+        let proxy = self.settings.proxy.as_ref()?;
+        if self.settings.always_tunnel {
+            proxy.tunnel(destination)
+        } else {
+            proxy.route(destination)
+        }
     }
 
     /// Opens a connection to the destination, or to one of its addresses where it is known.
@@ -153,7 +161,11 @@ impl Dialer {
             let mut permits = permits
                 .lock()
                 .expect("nothing panics while it holds the permits");
-            let fresh = || Arc::new(Semaphore::new(self.settings.connections_per_host));
+            let bound = self
+                .settings
+                .connections_per_host
+                .min(Semaphore::MAX_PERMITS);
+            let fresh = || Arc::new(Semaphore::new(bound));
             permits.entry(host).or_insert_with(fresh).clone()
         };
         semaphore.acquire_owned().await.ok()
@@ -171,13 +183,9 @@ impl Dialer {
             }
             (Some(route), _) => (self.tunnel(&route, destination).await?, false),
             (None, Some(address)) => {
-                let stream = TcpStream::connect(address)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                stream
-                    .set_nodelay(true)
-                    .map_err(|error| error.to_string())?;
-                (Box::new(stream) as Io, false)
+                let uri = format!("http://{address}/").parse();
+                let uri = uri.map_err(|_| format!("{address} is not an address to call"))?;
+                (self.reach(&uri).await?, false)
             }
             (None, None) => (self.reach(destination).await?, false),
         };

@@ -68,6 +68,14 @@ impl Proxy {
             authorization: intercept.basic_auth().cloned(),
         })
     }
+
+    /// The proxy through which a tunnel to this destination goes. As in other gRPC clients it is
+    /// the one for `https`, encrypted or not: what it sees is a tunnel in either case.
+    pub fn tunnel(&self, destination: &Uri) -> Option<Route> {
+        let mut parts = destination.clone().into_parts();
+        parts.scheme = Some(Scheme::HTTPS);
+        self.route(&Uri::from_parts(parts).ok()?)
+    }
 }
 
 /// A proxy that a connection goes through.
@@ -133,6 +141,27 @@ mod tests {
             let error = Proxy::explicit(address).unwrap_err();
             assert!(error.contains("http://host:port"), "{address}: {error}");
         }
+    }
+
+    #[test]
+    fn a_tunnel_goes_through_the_proxy_for_https() {
+        let matcher = Matcher::builder()
+            .https("http://secure:1")
+            .http("http://plain:1")
+            .build();
+        let proxy = Proxy {
+            matcher,
+            from_environment: true,
+        };
+        let destination = "http://tempo:4317/".parse().unwrap();
+        assert_eq!(
+            proxy.tunnel(&destination).unwrap().address,
+            "http://secure:1/"
+        );
+        assert_eq!(
+            proxy.route(&destination).unwrap().address,
+            "http://plain:1/"
+        );
     }
 
     #[test]

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{ClientAuth, DebugMetrics, Handler},
-    blocks::{ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, header_map, limit},
+    blocks::{
+        ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, buffer, header_map, limit,
+    },
 };
 use crate::{
     batch::Consumer,
@@ -211,7 +213,10 @@ impl Backend {
                 server_name,
                 proxy: Some(Proxy::from_environment()),
                 always_tunnel: true,
-                read_buffer_bytes: bytes(client.read_buffer_size.unwrap_or_default()),
+                read_buffer_bytes: buffer(
+                    "read_buffer_size",
+                    client.read_buffer_size.unwrap_or_default(),
+                )?,
                 ..dial::Settings::default()
             },
             balancing: match client.balancer_name {
@@ -219,7 +224,7 @@ impl Backend {
                 Balancer::PickFirst => Balancing::PickFirst,
             },
             pings: client.keepalive.as_ref().and_then(Keepalive::pings),
-            send_buffer_bytes: bytes(client.write_buffer_size),
+            send_buffer_bytes: buffer("write_buffer_size", client.write_buffer_size)?,
         };
         Ok(Self {
             channel: Channel::new(settings, authority, client.wait_for_ready),
@@ -317,10 +322,6 @@ fn destination(endpoint: &str, insecure: bool) -> Result<Uri, String> {
         return Err(fault("lacks the host or the port"));
     }
     Ok(uri)
-}
-
-fn bytes(size: ByteSize) -> usize {
-    usize::try_from(size.bytes()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{ClientAuth, DebugMetrics, Handler},
-    blocks::{ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, header_map, limit},
+    blocks::{
+        ClientTlsBlock, Compression, RetryOnFailure, SendingQueue, buffer, header_map, limit,
+    },
 };
 use crate::{
     batch::{Codec, Consumer, Frame},
@@ -379,9 +381,7 @@ impl Client {
         // A proxy may be reached by TLS although no backend is.
         let needs_tls = is_encrypted || self.proxy_url.starts_with("https:");
         let duration = |time: Duration| Some(time).filter(|time| !time.is_zero());
-        let bytes = |size: Option<ByteSize>| {
-            usize::try_from(size.map_or(0, ByteSize::bytes)).unwrap_or(usize::MAX)
-        };
+        let buffer = |argument, size: Option<ByteSize>| buffer(argument, size.unwrap_or_default());
         Ok(client::Settings {
             dial: dial::Settings {
                 tls: if needs_tls {
@@ -393,8 +393,8 @@ impl Client {
                 server_name: self.tls.server_name(),
                 connections_per_host: usize::try_from(self.max_conns_per_host)
                     .unwrap_or(usize::MAX),
-                read_buffer_bytes: bytes(self.read_buffer_size),
-                write_buffer_bytes: bytes(self.write_buffer_size),
+                read_buffer_bytes: buffer("read_buffer_size", self.read_buffer_size)?,
+                write_buffer_bytes: buffer("write_buffer_size", self.write_buffer_size)?,
                 always_tunnel: false,
             },
             idle_per_host: self.idle_per_host(urls),

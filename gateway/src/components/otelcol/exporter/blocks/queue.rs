@@ -11,6 +11,10 @@ use crate::{
     delivery::{QueueSettings, QueueSize},
 };
 
+/// The most requests that may be under way at once to one backend: beyond it they wait for each
+/// other in its accept queue instead of in the log.
+const CONSUMERS_MAX: u64 = 10_000;
+
 /// How batches wait for the backend, and how many are under way at once.
 #[derive(syntax::Arguments, Clone, Debug, PartialEq)]
 #[arguments(validate = Self::check)]
@@ -118,8 +122,8 @@ impl SendingQueue {
                           backend gets the answer to its own request";
             return Err(("wait_for_result", reason));
         }
-        if self.num_consumers == 0 {
-            return Err(("num_consumers", "must be greater than zero"));
+        if !(1..=CONSUMERS_MAX).contains(&self.num_consumers) {
+            return Err(("num_consumers", "must be between 1 and 10000"));
         }
         if self.queue_size == Some(0) {
             return Err(("queue_size", "must be greater than zero"));
