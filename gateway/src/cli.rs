@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a configuration
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Say what is wrong with a configuration, without running it
     Validate(ValidateOptions),
     /// Print a configuration in its canonical form
@@ -227,7 +227,7 @@ pub struct DemoOptions {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    syntax::parse_duration(text).map_err(|error| error.to_string())
+    syntax::parse_duration(text)
 }
 
 fn bytes(text: &str) -> Result<u64, String> {

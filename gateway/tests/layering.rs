@@ -71,12 +71,12 @@ fn every_module_has_its_layer() {
 }
 
 fn read(folder: &Path, text: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("the sources can be listed").path();
         if path.is_dir() {
             read(&path, text);
         } else if path.file_stem().is_none_or(|stem| stem != "tests") {
-            text.push_str(&fs::read_to_string(&path).unwrap());
+            text.push_str(&fs::read_to_string(&path).expect("the sources can be read"));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The program as an operator meets it: its commands, its signals, its admin server.
 
+#![expect(clippy::unwrap_used, reason = "what helps a test is a test, too")]
+
 use std::{
     io::Write,
     net::SocketAddr,

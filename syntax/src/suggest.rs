@@ -1,10 +1,7 @@
 //! The nearest known name for one that does not exist.
 
 /// A note that suggests the nearest of the known names, if one is near.
-pub fn did_you_mean<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let nearest = nearest(name, known)?;
     Some(format!("help: did you mean {nearest:?}?"))
 }

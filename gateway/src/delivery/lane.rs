@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     job::{Context, Progress, Setback},
-    request::Gathered,
+    request::{Gathered, interrupted},
     settings::{QueueSettings, Retry},
 };
 use crate::{
@@ -121,7 +121,7 @@ impl Lane {
     /// Delivers until told to stop. What is not delivered then stays in the log.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut course = Course {
-            window: self.settings.consumers,
+            window: self.settings.consumers.max(1),
             ..Course::default()
         };
         while !stop.is_cancelled() {
@@ -251,7 +251,7 @@ impl Lane {
         async move {
             match task.await {
                 Ok(ended) => ended,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
+                Err(error) => interrupted(error).await,
             }
         }
         .boxed()

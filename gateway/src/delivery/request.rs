@@ -137,6 +137,15 @@ impl Gathered {
     }
 }
 
+/// What a task that did not end leaves to do: pass its panic on, or wait for the end of the process,
+/// which alone cancels it. The data stays in the log.
+pub(super) async fn interrupted<T>(error: tokio::task::JoinError) -> T {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => std::future::pending().await,
+    }
+}
+
 /// A plain body in a codec.
 pub(super) async fn compress(plain: Bytes, codec: Codec) -> Frame {
     let plain_length = plain.len() as u64;
@@ -147,8 +156,7 @@ pub(super) async fn compress(plain: Bytes, codec: Codec) -> Frame {
             let work = tokio::task::spawn_blocking(move || codec.compress(&plain));
             match work.await {
                 Ok(bytes) => bytes,
-                // Compression does not panic and is never cancelled but when the process ends.
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
+                Err(error) => interrupted(error).await,
             }
         }
     };

@@ -1,13 +1,16 @@
 //! Everything between an exporter's input and its backend, but the attempt itself.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use protos::Signal;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Destination, QueueSettings, QueueSize, Request, Settings, Verdict, arrivals::Arrivals,
@@ -31,52 +34,53 @@ pub struct Sender {
     settings: Settings,
     destination: Arc<dyn Destination>,
     queues: Mutex<HashMap<QueueKey, wal::Queue>>,
-    opened: mpsc::UnboundedSender<(QueueKey, wal::Queue)>,
-    to_run: Mutex<Option<mpsc::UnboundedReceiver<(QueueKey, wal::Queue)>>>,
+    /// Told when a queue was opened.
+    opened: Notify,
 }
 
 impl Sender {
     /// A sender to a destination. Touches nothing until a batch comes or it runs.
     pub fn new(site: Site, settings: Settings, destination: Arc<dyn Destination>) -> Self {
-        let (opened, to_run) = mpsc::unbounded_channel();
-        let (queues, to_run) = (Mutex::default(), Mutex::new(Some(to_run)));
+        let (queues, opened) = (Mutex::default(), Notify::new());
         Self {
             site,
             settings,
             destination,
             queues,
             opened,
-            to_run,
         }
     }
 
     /// Delivers what the log holds for this destination until told to stop.
     ///
     /// # Errors
-    /// If the log cannot give out a queue.
+    /// If the log cannot give out a queue, or a lane has panicked; it can be run again then.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), String> {
         let Some(settings) = self.settings.queue.clone() else {
             stop.cancelled().await;
             return Ok(());
         };
         self.open_leftovers().await?;
-        let receiver = lock(&self.to_run).take();
-        let Some(mut to_run) = receiver else {
-            return Err("sender is running already".into());
-        };
         let permits = Arc::new(Semaphore::new(settings.consumers.max(1)));
-        let lanes = TaskTracker::new();
+        let mut running = HashSet::new();
+        let mut lanes = JoinSet::new();
         loop {
-            let (key, queue) = tokio::select! {
-                Some(opened) = to_run.recv() => opened,
+            for (key, queue) in lock(&self.queues).iter() {
+                if running.insert(key.clone()) {
+                    let lane = self.lane(key.clone(), queue.clone(), &settings, &permits);
+                    // Dropped with the set, should this run end early.
+                    lanes.spawn(Arc::new(lane).run(stop.clone()));
+                }
+            }
+            tokio::select! {
+                () = self.opened.notified() => {}
                 () = stop.cancelled() => break,
-            };
-            let lane = self.lane(key, queue, &settings, &permits);
-            lanes.spawn(Arc::new(lane).run(stop.clone()));
+                Some(ended) = lanes.join_next() => ended.map_err(|error| error.to_string())?,
+            }
         }
-        lanes.close();
-        lanes.wait().await;
-        *lock(&self.to_run) = Some(to_run);
+        while let Some(ended) = lanes.join_next().await {
+            ended.map_err(|error| error.to_string())?;
+        }
         Ok(())
     }
 
@@ -141,8 +145,7 @@ impl Sender {
             return Ok(queue.clone());
         }
         queues.insert(key.clone(), opened.clone());
-        // Received when the sender runs.
-        let _ = self.opened.send((key.clone(), opened.clone()));
+        self.opened.notify_one();
         Ok(opened)
     }
 
