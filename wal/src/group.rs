@@ -73,6 +73,7 @@ pub(crate) struct Group {
     pub(crate) records: Vec<Stored>,
     pub(crate) heads: BTreeMap<u32, Head>,
     pub(crate) added: BTreeMap<u32, Counts>,
+    pub(crate) commits: u64,
     /// Shares of the memory for waiting commits, kept until the group is written.
     waiting: Vec<Waiting>,
     pub(crate) replies: Vec<oneshot::Sender<Result<(), CommitError>>>,
@@ -235,6 +236,7 @@ impl Book {
             group.bytes += counts.bytes;
             group.live_bytes += counts.bytes;
         }
+        group.commits += 1;
         group.waiting.push(submission.waiting);
         group.replies.push(submission.reply);
     }
