@@ -55,7 +55,8 @@ async fn files_are_given_back_when_everything_in_them_is_settled() {
         assert!(log.stats().disk_bytes > 60_000_000);
         assert_eq!(drain(&a).await.len(), 20);
         let began = Instant::now();
-        while log.stats().disk_bytes > 20_000_000 {
+        // Less than 32 MiB of files is not worth looking through.
+        while log.stats().disk_bytes > 40_000_000 {
             assert!(
                 began.elapsed() < Duration::from_secs(20),
                 "{:?}",
