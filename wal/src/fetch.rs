@@ -115,9 +115,9 @@ pub(crate) fn read(shared: &Shared, reading: &Reading) -> Result<Chunk, Error> {
 fn merge(store: &Store, reading: &Reading, damaged: &mut u64) -> Result<Chunk, StoreError> {
     let mut scans = Vec::new();
     for stream in &reading.streams {
-        let mut scan = store.scan(*stream, reading.from, reading.to);
-        if let Some(place) = settle_on(&mut scan, *stream, reading.from, reading.to, damaged)? {
-            scans.push((place, scan));
+        for mut scan in store.scan(*stream, reading.from, reading.to) {
+            let place = settle_on(&mut scan, *stream, reading.from, reading.to, damaged)?;
+            scans.extend(place.map(|place| (place, scan)));
         }
     }
     let mut chunk = Chunk {
@@ -207,6 +207,10 @@ fn skip(scan: &mut Scan<'_>, stream: u32, from: u64, to: u64) -> Result<Option<P
         } else {
             bad = middle;
         }
+    }
+    if good == to {
+        // Nothing can be read up to the end; looking there would fail as well.
+        return Ok(None);
     }
     scan.seek(Place::new(stream, good));
     scan.place()

@@ -78,6 +78,7 @@ pub(crate) struct Group {
     pub(crate) added: BTreeMap<u32, Counts>,
     /// What was counted with it, to be taken back if it is not written.
     pub(crate) tallies: Vec<(Tally, u64)>,
+    pub(crate) commits: u64,
     /// Shares of the memory for waiting commits, kept until the group is written.
     waiting: Vec<Waiting>,
     pub(crate) replies: Vec<oneshot::Sender<Result<(), CommitError>>>,
@@ -244,6 +245,7 @@ impl Book {
             tally.cell.add(*count);
         }
         group.tallies.extend(submission.tallies);
+        group.commits += 1;
         group.waiting.push(submission.waiting);
         group.replies.push(submission.reply);
     }

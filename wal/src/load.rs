@@ -66,17 +66,24 @@ pub(crate) fn check_format(
 /// have been acknowledged.
 pub(crate) fn load(store: &Store, marked: u64) -> Result<Loaded, StoreError> {
     let mut loaded = read_notes(store)?;
-    for (last, value) in store.bulk_streams()? {
+    for last in store.bulk_ends()? {
         let acknowledged = marked.max(loaded.clock.sequence - 1);
         if last.sequence > acknowledged {
             // Handed over in a group that was not finished. Its numbers are not used again.
             store.disown(acknowledged + 1, last)?;
             loaded.clock.sequence = loaded.clock.sequence.max(last.sequence + 1);
             loaded.clock.stream = loaded.clock.stream.max(last.stream + 1);
-        } else if !loaded.streams.contains_key(&last.stream) {
-            loaded.discarded.push(last.stream);
-        } else if let Ok(stored) = Stored::open(last, value) {
-            loaded.extend(&stored);
+        }
+        match loaded.streams.get(&last.stream) {
+            None => loaded.discarded.push(last.stream),
+            Some(stream) if stream.head.sequence < last.sequence => {
+                if let Ok(Some((place, value))) = store.last(last.stream)
+                    && let Ok(stored) = Stored::open(place, value)
+                {
+                    loaded.extend(&stored);
+                }
+            }
+            Some(_) => {}
         }
     }
     Ok(loaded)

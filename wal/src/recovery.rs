@@ -24,7 +24,7 @@ use crate::notes::{FORMAT, Key};
 use crate::options::Options;
 use crate::quarantine;
 use crate::record::Stored;
-use crate::store::{Changes, Store, StoreError};
+use crate::store::{Care, Changes, Store, StoreError};
 
 /// What was found when the log was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Recovery {
     pub missing: u64,
     /// Streams whose last record is gone or damaged.
     pub broken_streams: u64,
+    /// Whether there are data files that cannot be read; what they held is counted as it is missed.
+    pub unreadable_files: bool,
     /// Whether RocksDB had to be repaired before it could be opened.
     pub repaired: bool,
     /// Where damaged log files were put aside.
@@ -50,7 +52,7 @@ pub struct Recovery {
 impl Recovery {
     /// Whether anything acknowledged is known to be gone.
     pub fn is_damaged(&self) -> bool {
-        self.missing > 0 || self.broken_streams > 0 || self.repaired
+        self.missing > 0 || self.broken_streams > 0 || self.unreadable_files || self.repaired
     }
 }
 
@@ -126,6 +128,7 @@ fn report(recovery: &Recovery) {
         tracing::error!(
             missing = recovery.missing,
             broken_streams = recovery.broken_streams,
+            unreadable_files = recovery.unreadable_files,
             repaired = recovery.repaired,
             quarantined = ?recovery.quarantined,
             "the log was damaged while it was closed; acknowledged records are gone"
@@ -144,20 +147,71 @@ fn report(recovery: &Recovery) {
 
 fn open_store(options: &Options, recovery: &mut Recovery) -> Result<Store, OpenError> {
     let path = store_path(&options.path);
+    let refused = |error| refused(options, error);
     // Without its CURRENT file RocksDB takes the directory for empty and deletes what is in it.
     let headless = !path.join("CURRENT").exists() && has_data(&path);
-    if !headless {
-        match Store::open(&path, options) {
-            Err(error) if error.damage => tracing::error!(
-                reason = error.message,
-                "the store of the log is damaged; saving what can be read"
-            ),
-            other => return other.map_err(|error| refused(options, error)),
+    for care in [Care::Strict, Care::Tolerant] {
+        if headless {
+            break;
+        }
+        match Store::open(&path, options, care).and_then(Store::probe) {
+            Ok(store) => {
+                recovery.unreadable_files = care == Care::Tolerant;
+                return Ok(store);
+            }
+            Err(error) if error.damage => {
+                tracing::error!(
+                    ?care,
+                    reason = error.message,
+                    "the store of the log is damaged"
+                );
+            }
+            Err(error) => return Err(refused(error)),
         }
     }
     recovery.repaired = true;
-    Store::repair(&path, options).map_err(|error| refused(options, error))?;
-    Store::open(&path, options).map_err(|error| refused(options, error))
+    repair(&path, options).map_err(|error| OpenError::Failed {
+        path: options.path.clone(),
+        reason: error,
+    })
+}
+
+/// Lets RocksDB save what it can. It would take bulk files for notes, since they do not say what
+/// family they are of; so all files are kept aside, and those that are bulk files handed over again.
+fn repair(path: &Path, options: &Options) -> Result<Store, String> {
+    let aside = path.with_extension("rescue");
+    let link = || -> io::Result<()> {
+        fs::create_dir_all(&aside)?;
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "sst")
+            {
+                fs::hard_link(entry.path(), aside.join(entry.file_name()))?;
+            }
+        }
+        Ok(())
+    };
+    let unlink = || match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    let words = |error: io::Error| format!("cannot keep the data files aside: {error}");
+    unlink().and_then(|()| link()).map_err(words)?;
+    let repaired = Store::repair(path, options)
+        .and_then(|()| Store::open(path, options, Care::Tolerant))
+        .map_err(|error| error.message)?;
+    let mut files: Vec<PathBuf> = fs::read_dir(&aside)
+        .map_err(words)?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    files.sort();
+    repaired.adopt(&files).map_err(|error| error.message)?;
+    unlink().map_err(words)?;
+    Ok(repaired)
 }
 
 fn refused(options: &Options, error: StoreError) -> OpenError {

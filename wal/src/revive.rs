@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::error::CommitError;
 use crate::load;
 use crate::recovery;
-use crate::store::{Store, StoreError};
+use crate::store::{Care, Store, StoreError};
 use crate::writer::Writer;
 
 /// How long a failed store rests before it is opened again.
@@ -24,6 +24,8 @@ const REOPEN_BYTES: u64 = 4 << 20;
 /// A store that failed and is to be opened again.
 pub(crate) struct Revival {
     reason: String,
+    /// How to open the store: what failed because of damage would fail again.
+    care: Care,
     next: Instant,
     /// The failed store, until its last reader has let go of it.
     old: Option<Arc<Store>>,
@@ -56,6 +58,8 @@ impl Writer {
     pub(crate) fn ready(&mut self) -> Result<(), CommitError> {
         self.alive()?;
         if self.space.is_full() {
+            // Whatever can be given back is wanted now.
+            self.trimmer.hurry();
             self.shared
                 .meters
                 .set_health(Some(CommitError::DiskFull.to_string()));
@@ -75,6 +79,11 @@ impl Writer {
         book.tallies.forget_written();
         drop(book);
         self.revival = Some(Revival {
+            care: if error.damage {
+                Care::Tolerant
+            } else {
+                Care::Strict
+            },
             reason: reason.clone(),
             next: Instant::now() + REST,
             old: None,
@@ -108,24 +117,26 @@ impl Writer {
             Some(Ok(store)) => drop(store),
             None => {}
         }
-        match self.reopen() {
+        match self.reopen(revival.care) {
             Ok(()) => {
                 self.shared.meters.set_health(None);
                 crate::meters::Meters::add(&self.shared.meters.reopened, 1);
             }
-            Err(reason) => {
-                tracing::warn!(%reason, "cannot open the log again yet");
-                revival.reason = reason;
+            Err(error) => {
+                tracing::warn!(reason = error.message, "cannot open the log again yet");
+                if error.damage {
+                    revival.care = Care::Tolerant;
+                }
+                revival.reason = error.message;
                 self.revival = Some(revival);
             }
         }
     }
 
-    fn reopen(&mut self) -> Result<(), String> {
+    fn reopen(&mut self, care: Care) -> Result<(), StoreError> {
         let path = recovery::store_path(&self.shared.options.path);
-        let store = Store::open(&path, &self.shared.options).map_err(|error| error.message)?;
-        let loaded =
-            load::load(&store, self.mark.marked().sequence).map_err(|error| error.message)?;
+        let store = Store::open(&path, &self.shared.options, care)?;
+        let loaded = load::load(&store, self.mark.marked().sequence)?;
         let mut book = self.shared.book();
         book.reconcile(loaded);
         let wake: Vec<_> = book

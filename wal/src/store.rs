@@ -7,6 +7,7 @@
 //! written once, where one in a batch is written to the log first and to a file later. A bulk file
 //! counts only when a batch with the notes about it follows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, io};
@@ -28,6 +29,15 @@ const RECORDS: &str = "records";
 
 /// The column family of the records that came in large groups, each stream's part as a file.
 const BULK: &str = "bulk";
+
+/// What to do about files that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Refuse to open, so that somebody notices.
+    Strict,
+    /// Go on without them: reading them fails, and compacting them does not stop writing.
+    Tolerant,
+}
 
 /// Why the store refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +63,9 @@ impl StoreError {
 
 impl From<rocksdb::Error> for StoreError {
     fn from(error: rocksdb::Error) -> Self {
-        let damage = matches!(error.kind(), ErrorKind::Corruption);
+        let kind = error.kind();
         let message = error.into_string();
+        let damage = kind == ErrorKind::Corruption || message.contains("No such file or directory");
         let locked =
             message.contains("lock hold by current process") || message.contains("While lock file");
         Self {
@@ -85,13 +96,13 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, options: &Options, care: Care) -> Result<Self, StoreError> {
         let families = [
             ColumnFamilyDescriptor::new("default", tuning::notes(options)),
             ColumnFamilyDescriptor::new(RECORDS, tuning::records(options)),
             ColumnFamilyDescriptor::new(BULK, tuning::bulk()),
         ];
-        let db = DB::open_cf_descriptors(&tuning::database(options), path, families)?;
+        let db = DB::open_cf_descriptors(&tuning::database(options, care), path, families)?;
         let outbox = path.with_extension("outbox");
         // A bulk file that was not handed over was not acknowledged.
         let emptied = match fs::remove_dir_all(&outbox) {
@@ -104,14 +115,17 @@ impl Store {
             outbox,
             has_bulk: AtomicBool::new(true),
         };
-        let found = store.bulk_streams()?;
+        let found = store.bulk_ends()?;
         store.has_bulk.store(!found.is_empty(), Ordering::Release);
         Ok(store)
     }
 
     /// Saves what can be saved of a store that cannot be opened.
     pub(crate) fn repair(path: &Path, options: &Options) -> Result<(), StoreError> {
-        Ok(DB::repair(&tuning::database(options), path)?)
+        Ok(DB::repair(
+            &tuning::database(options, Care::Tolerant),
+            path,
+        )?)
     }
 
     pub(crate) fn write(&self, changes: &Changes, sync: bool) -> Result<(), StoreError> {
@@ -193,23 +207,45 @@ impl Store {
             .ingest_external_file_cf_opts(self.bulk(), &options, vec![path])?)
     }
 
-    /// The streams that have bulk files, with the last record of each.
-    pub(crate) fn bulk_streams(&self) -> Result<Vec<(Place, Bytes)>, StoreError> {
-        let mut streams: Vec<(Place, Bytes)> = Vec::new();
-        loop {
-            let from = streams
-                .last()
-                .map_or(0, |(place, _)| place.stream.saturating_add(1));
-            let first = self.scan_of(&[self.bulk()], Place::new(from, 0), None);
-            let Some(place) = first.place()? else {
-                return Ok(streams);
-            };
-            let end = Place::new(place.stream, u64::MAX);
-            let Some(last) = Scan::last(&self.db, self.bulk(), end)? else {
-                return Ok(streams);
-            };
-            streams.push(last);
+    /// Takes over those of the files that are bulk files, after a repair has lost sight of them.
+    pub(crate) fn adopt(&self, files: &[PathBuf]) -> Result<(), StoreError> {
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        for file in files {
+            // RocksDB refuses files that were not written to be handed over, and damaged ones.
+            match self
+                .db
+                .ingest_external_file_cf_opts(self.bulk(), &options, vec![file])
+            {
+                Ok(()) => self.has_bulk.store(true, Ordering::Release),
+                Err(error) => tracing::info!(file = %file.display(), %error, "not a bulk file"),
+            }
         }
+        // The repair has put their records among the notes, whose keys begin with a letter.
+        Ok(self.db.delete_range_cf(self.notes_family(), [0], [b'a'])?)
+    }
+
+    /// Whether the files every read has to look into can be read.
+    pub(crate) fn probe(self) -> Result<Self, StoreError> {
+        for family in [self.notes_family(), self.records()] {
+            let end = Place::new(u32::MAX, u64::MAX);
+            Scan::new(&self.db, family, end, None).place()?;
+        }
+        Ok(self)
+    }
+
+    /// The last place in the bulk files of each stream. It comes from the list of files: nothing is
+    /// read, so a damaged file is no obstacle.
+    pub(crate) fn bulk_ends(&self) -> Result<Vec<Place>, StoreError> {
+        let mut ends: BTreeMap<u32, Place> = BTreeMap::new();
+        for file in self.db.live_files()? {
+            let end = file.end_key.as_deref().and_then(Place::from_key);
+            if let Some(end) = end.filter(|_| file.column_family_name == BULK) {
+                let last = ends.entry(end.stream).or_insert(end);
+                *last = end.max(*last);
+            }
+        }
+        Ok(ends.into_values().collect())
     }
 
     /// Takes back the bulk records of a stream from `from` to its last one; they were handed over
@@ -223,19 +259,14 @@ impl Store {
         Ok(self.db.delete_range_cf(self.bulk(), from, to)?)
     }
 
-    /// The records of one stream with `from <= sequence < to`, in order.
-    pub(crate) fn scan(&self, stream: u32, from: u64, to: u64) -> Scan<'_> {
-        let to = Place::new(stream, to);
-        self.scan_of(&self.families(), Place::new(stream, from), Some(to))
-    }
-
-    fn scan_of(&self, families: &[&ColumnFamily], from: Place, to: Option<Place>) -> Scan<'_> {
-        let iterators = families
-            .iter()
-            .map(|family| self.db.raw_iterator_cf_opt(family, tuning::reading(to)));
-        let mut scan = Scan::new(iterators.collect());
-        scan.seek(from);
-        scan
+    /// The records of one stream with `from <= sequence < to`, in order; each of the iterators has
+    /// some of them. They are not merged in here so that damage in one does not hide the other.
+    pub(crate) fn scan(&self, stream: u32, from: u64, to: u64) -> Vec<Scan<'_>> {
+        let (from, to) = (Place::new(stream, from), Place::new(stream, to));
+        let families = self.families().into_iter();
+        families
+            .map(|family| Scan::new(&self.db, family, from, Some(to)))
+            .collect()
     }
 
     /// The first record of a stream from `from` on, read by itself.
@@ -244,18 +275,27 @@ impl Store {
         stream: u32,
         from: u64,
     ) -> Result<Option<(Place, Bytes)>, StoreError> {
-        let scan = self.scan_of(&self.families(), Place::new(stream, from), None);
-        Ok(scan.current()?.filter(|(place, _)| place.stream == stream))
+        let mut first: Option<(Place, Bytes)> = None;
+        for family in self.families() {
+            let scan = Scan::new(&self.db, family, Place::new(stream, from), None);
+            let found = scan.current()?.filter(|(place, _)| place.stream == stream);
+            first = first
+                .into_iter()
+                .chain(found)
+                .min_by_key(|(place, _)| *place);
+        }
+        Ok(first)
     }
 
     /// The last record of a stream, if it has one.
     pub(crate) fn last(&self, stream: u32) -> Result<Option<(Place, Bytes)>, StoreError> {
-        let end = Place::new(stream, u64::MAX);
-        let mut last = None;
+        let mut last: Option<(Place, Bytes)> = None;
         for family in self.families() {
-            let found = Scan::last(&self.db, family, end)?;
-            last =
-                std::cmp::max_by_key(last, found, |found| found.as_ref().map(|(place, _)| *place));
+            let found = Scan::last(&self.db, family, stream).current()?;
+            last = last
+                .into_iter()
+                .chain(found)
+                .max_by_key(|(place, _)| *place);
         }
         Ok(last)
     }
@@ -309,6 +349,12 @@ impl Store {
         self.db
             .cf_handle(RECORDS)
             .expect("the store is opened with this column family")
+    }
+
+    fn notes_family(&self) -> &ColumnFamily {
+        self.db
+            .cf_handle("default")
+            .expect("every store has this column family")
     }
 
     fn bulk(&self) -> &ColumnFamily {

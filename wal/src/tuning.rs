@@ -4,6 +4,7 @@ use rocksdb::{BlockBasedOptions, Cache, DBRecoveryMode, LogLevel, ReadOptions};
 
 use crate::options::Options;
 use crate::record::Place;
+use crate::store::Care;
 
 /// The cache of data blocks. Records are read once and in order, so it serves only the indexes.
 const BLOCK_CACHE_BYTES: usize = 8 << 20;
@@ -28,11 +29,11 @@ const NEVER_BYTES: usize = 1 << 46;
 const OPEN_FILES: i32 = 256;
 
 /// Of the whole database.
-pub(crate) fn database(options: &Options) -> rocksdb::Options {
+pub(crate) fn database(options: &Options, care: Care) -> rocksdb::Options {
     let mut database = rocksdb::Options::default();
     database.create_if_missing(true);
     database.create_missing_column_families(true);
-    database.set_paranoid_checks(true);
+    database.set_paranoid_checks(care == Care::Strict);
     // The stricter mode refuses to open after some power cuts; what this one hides is found by our
     // own proof when the log is opened.
     database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);

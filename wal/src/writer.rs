@@ -86,6 +86,10 @@ impl Writer {
 
     pub(crate) fn run(mut self) {
         loop {
+            // A storm of commits that are all refused must not keep progress from the disk.
+            if self.progress_due.is_some_and(|due| due <= Instant::now()) {
+                self.write_progress(false);
+            }
             match self.next_job() {
                 Ok(Job::Commit(first)) => self.write_group(first),
                 Ok(Job::Progress) => self.expect_progress(),
@@ -237,7 +241,7 @@ impl Writer {
         }
         let meters = &self.shared.meters;
         Meters::add(&meters.groups, 1);
-        Meters::add(&meters.commits, self.last_commits as u64);
+        Meters::add(&meters.commits, group.commits);
         Meters::add(&meters.records, group.records.len() as u64);
         Meters::add(&meters.bytes, group.bytes);
         self.mark.set(durable, group.records.len() as u64);

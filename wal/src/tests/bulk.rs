@@ -12,7 +12,7 @@ use super::{
 };
 use crate::counts::Counts;
 use crate::record::{Draft, Place, Stored};
-use crate::store::Store;
+use crate::store::{Care, Store};
 use crate::{Log, recovery};
 
 fn with_files(path: &Path) -> Log {
@@ -55,7 +55,8 @@ async fn files_are_given_back_when_everything_in_them_is_settled() {
         assert!(log.stats().disk_bytes > 60_000_000);
         assert_eq!(drain(&a).await.len(), 20);
         let began = Instant::now();
-        while log.stats().disk_bytes > 20_000_000 {
+        // Less than 32 MiB of files is not worth looking through.
+        while log.stats().disk_bytes > 40_000_000 {
             assert!(
                 began.elapsed() < Duration::from_secs(20),
                 "{:?}",
@@ -80,7 +81,7 @@ async fn a_file_without_its_notes_does_not_count() {
         draft.seal(Place { stream, sequence }, 0, Counts::default())
     };
     let path = recovery::store_path(folder.path());
-    let store = Store::open(&path, &options(folder.path())).unwrap();
+    let store = Store::open(&path, &options(folder.path()), Care::Strict).unwrap();
     store.ingest(&[orphan(1, 6), orphan(1, 7)]).unwrap();
     store.ingest(&[orphan(2, 8)]).unwrap();
     drop(store);
@@ -96,6 +97,74 @@ async fn a_file_without_its_notes_does_not_count() {
             assert_eq!(drain(&b).await, [10, 11]);
         }
         log.close();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_costs_what_it_held_and_no_more() {
+    let folder = folder();
+    let base = folder.path().join("base");
+    let log = with_files(&base);
+    let a = queue(&log, "a");
+    fill(&log, &[&a], 0..10, 20_000).await;
+    // A small record between those of the damaged file and the next one.
+    fill(&log, &[&a], 10..11, 100).await;
+    fill(&log, &[&a], 11..13, 20_000).await;
+    log.close();
+    let files = store_files(&base, "sst");
+    let files: Vec<_> = files
+        .iter()
+        .filter(|file| fs::metadata(file).unwrap().len() > 20_000)
+        .collect();
+    assert_eq!(files.len(), 12);
+    for (index, lost) in [(0, 0), (9, 9), (11, 12)] {
+        let name = Path::new(files[index].file_name().unwrap());
+        let length = fs::metadata(files[index]).unwrap().len();
+        // In the record, in the index and in the footer; or all of it is gone.
+        for at in [10_000, length - 600, length - 20, length] {
+            let path = folder.path().join(format!("{index} {at}"));
+            copy(&base, &path);
+            let file = path.join("store").join(name);
+            if at == length {
+                fs::remove_file(file).unwrap();
+            } else {
+                super::damage::flip(&file, at);
+            }
+            let log = with_files(&path);
+            let a = queue(&log, "a");
+            let drained = drain(&a).await;
+            for n in (0..13).filter(|n| *n != lost) {
+                assert!(
+                    drained.contains(&n),
+                    "{n} is lost with file {index} at {at}: {drained:?}"
+                );
+            }
+            assert!(a.stats().unwrap().balances());
+            fill(&log, &[&a], 20..21, 20_000).await;
+            assert_eq!(drain(&a).await, [20]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repair_keeps_the_files() {
+    let folder = folder();
+    let log = with_files(folder.path());
+    let a = queue(&log, "a");
+    fill(&log, &[&a], 0..3, 20_000).await;
+    fill(&log, &[&a], 3..5, 100).await;
+    log.flush();
+    log.close();
+    fs::remove_file(folder.path().join("store").join("CURRENT")).unwrap();
+    for life in 0..2 {
+        let log = with_files(folder.path());
+        assert_eq!(log.recovery().repaired, life == 0, "{:?}", log.recovery());
+        let a = queue(&log, "a");
+        fill(&log, &[&a], 10 + life..11 + life, 20_000).await;
+        if life == 1 {
+            assert_eq!(drain(&a).await, [0, 1, 2, 3, 4, 10, 11]);
+            assert!(a.stats().unwrap().balances());
+        }
     }
 }
 

