@@ -5,7 +5,7 @@ use std::{io::stdout, time::Duration};
 use clap::Args;
 use loadtest::{
     Check, Encoding, Error, Signal,
-    act::Due,
+    act::{Act, Due},
     client::Protocol,
     process::Ready,
     scenario::Scenario,
@@ -14,6 +14,10 @@ use loadtest::{
     traffic::{Sender, Traffic},
     units,
 };
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+/// In which part of the duration random kills fall: there is a load before and after each.
+const KILL_SHARES: std::ops::Range<f64> = 0.03..0.97;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -60,10 +64,13 @@ pub(crate) struct Arguments {
     /// or 20s=http=healthy; may be repeated.
     #[arg(long)]
     act: Vec<Due>,
+    /// Kills at random moments, besides the acts.
+    #[arg(long, default_value_t = 0)]
+    kills: usize,
     /// The component of Corten's ledger for a backend, as in grpc=otelcol.exporter.otlp.default.
     #[arg(long, value_parser = component)]
     ledger: Vec<(Protocol, String)>,
-    /// The seed of all contents.
+    /// The seed of all contents and of the moments of kills.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -121,6 +128,11 @@ impl Arguments {
             }
         }
         let mut script = self.act;
+        let mut rng = StdRng::seed_from_u64(self.seed);
+        for _ in 0..self.kills {
+            let at = self.duration.mul_f64(rng.random_range(KILL_SHARES));
+            script.push(Due { at, act: Act::Kill });
+        }
         script.sort_by_key(|due| due.at);
         Scenario {
             traffic: Traffic {
