@@ -7,7 +7,7 @@
 //! process.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
     sync::{Arc, OnceLock, PoisonError, RwLock},
 };
@@ -30,8 +30,6 @@ const TENANTS_MAX: usize = 1000;
 
 /// The name under which further tenants are counted.
 const OTHER: &str = "(other)";
-
-type Row = (Labels, u64);
 
 /// What became of items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,7 +92,7 @@ impl Key {
     }
 }
 
-#[derive(Clone, Debug, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct Labels {
     component: String,
     signal: &'static str,
@@ -205,36 +203,38 @@ fn labels_of(name: &str) -> Option<Labels> {
 }
 
 impl Shared {
-    /// All counts as rows of the metric.
-    fn rows(&self, queues: &[(QueueLabels, wal::QueueStats)]) -> Vec<Row> {
-        let tallies = self.log.get().map(wal::Log::tallies).unwrap_or_default();
-        let counted = tallies
-            .iter()
-            .filter_map(|tally| Some((labels_of(tally.name())?, tally.get())));
-        let mut rows: Vec<Row> = counted.collect();
+    /// All counts as rows of the metric. A destination that had no queue and has one now has both
+    /// kinds of count; they are one account.
+    fn rows(&self, queues: &[(QueueLabels, wal::QueueStats)]) -> BTreeMap<Labels, u64> {
+        let mut rows = BTreeMap::new();
+        for tally in self.log.get().map(wal::Log::tallies).unwrap_or_default() {
+            if let Some(labels) = labels_of(tally.name()) {
+                *rows.entry(labels).or_default() += tally.get();
+            }
+        }
         for (labels, stats) in queues {
-            let row = |outcome: &str, reason: &str, items| {
+            let mut add = |outcome: &str, reason: &str, items| {
                 let QueueLabels {
                     component,
                     signal,
                     tenant,
                 } = labels.clone();
                 let (outcome, reason) = (outcome.to_owned(), reason.to_owned());
-                (
-                    Labels {
-                        component,
-                        signal,
-                        tenant,
-                        outcome,
-                        reason,
-                    },
-                    items,
-                )
+                let labels = Labels {
+                    component,
+                    signal,
+                    tenant,
+                    outcome,
+                    reason,
+                };
+                *rows.entry(labels).or_default() += items;
             };
-            rows.push(row("accepted", "", stats.accepted));
-            rows.push(row("delivered", "", stats.delivered));
-            let dropped = stats.dropped.iter();
-            rows.extend(dropped.map(|(reason, items)| row("dropped", reason, *items)));
+            add("accepted", "", stats.accepted);
+            add("delivered", "", stats.delivered);
+            stats
+                .dropped
+                .iter()
+                .for_each(|(reason, items)| add("dropped", reason, *items));
         }
         rows
     }
@@ -321,7 +321,7 @@ mod tests {
             .iter()
             .find(|(labels, _)| labels.tenant == OTHER)
             .unwrap();
-        assert_eq!(other.1, 10);
+        assert_eq!(*other.1, 10);
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
                 5,
             );
             let rows = ledger.shared.rows(&[]);
-            let (labels, count) = &rows[0];
+            let (labels, count) = rows.first_key_value().unwrap();
             assert_eq!((rows.len(), *count), (1, 5 * life));
             assert_eq!(
                 (&*labels.component, labels.signal),

@@ -13,16 +13,19 @@ use crate::batch::{Codec, CodecError, QueueKey};
 /// How far a request has come; what a later attempt needs to go on and not start over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// Records in it.
-    pub(super) entries: usize,
+    /// The last record in it.
+    pub(super) last: Option<wal::Position>,
     /// Items that are settled, from the front.
     pub(super) done: u64,
-    /// Of these, the items that the backend refused.
+    /// Of these, the items that were dropped.
     pub(super) dropped: u64,
     /// Why; of several reasons the last.
     pub(super) reason: &'static str,
     /// Items a piece may have, once the backend said that it is too large; 0 is no bound.
     pub(super) piece: u64,
+    /// Whether each record goes by itself, because something in the whole cannot be taken: one
+    /// client's bad data must not cost another's.
+    pub(super) singly: bool,
     /// When the first attempt was made.
     pub(super) since: Option<Instant>,
 }
@@ -56,25 +59,41 @@ impl Context {
         gathered: &Gathered,
         progress: &mut Progress,
     ) -> Result<(), Setback> {
-        while progress.done < gathered.items() || gathered.items() == 0 {
+        let several = gathered.entries.len() > 1;
+        loop {
             let (request, items) = match self.request(gathered, progress).await {
                 Ok(request) => request,
+                Err(_) if several && !progress.singly => {
+                    progress.singly = true;
+                    continue;
+                }
                 Err(error) => {
-                    tracing::error!(component = %self.component, "dropping a request: {error}");
-                    settle(progress, gathered.items() - progress.done, "unreadable");
-                    return Ok(());
+                    tracing::error!(component = %self.component, "dropping a record: {error}");
+                    settle(
+                        progress,
+                        gathered.rest_of_record(progress.done),
+                        "unreadable",
+                    );
+                    if progress.done >= gathered.items() {
+                        return Ok(());
+                    }
+                    continue;
                 }
             };
-            // Closed only when the process ends, and then nobody sends.
-            let permit = self.permits.acquire().await;
-            let verdict = self.destination.send(request).await;
-            drop(permit);
-            self.apply(verdict, items, progress)?;
-            if gathered.items() == 0 {
-                break;
+            match self.destination.send(request).await {
+                Verdict::Refused { message, .. } if several && !progress.singly => {
+                    tracing::warn!(
+                        component = %self.component,
+                        "backend refused merged requests, sending each by itself: {message}"
+                    );
+                    progress.singly = true;
+                }
+                verdict => self.apply(verdict, items, progress)?,
+            }
+            if progress.done >= gathered.items() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     async fn request(
@@ -82,11 +101,11 @@ impl Context {
         gathered: &Gathered,
         progress: &Progress,
     ) -> Result<(Request, u64), CodecError> {
-        let whole = progress.done == 0 && progress.piece == 0;
+        let whole = progress.done == 0 && progress.piece == 0 && !progress.singly;
         let (frame, items) = if whole {
             (gathered.frame(self.codec).await?, gathered.items())
         } else {
-            let (plain, items) = gathered.piece(self.key.signal, progress.done, progress.piece)?;
+            let (plain, items) = gathered.piece(self.key.signal, progress)?;
             (request::compress(plain, self.codec).await, items)
         };
         let request = Request {

@@ -1,36 +1,39 @@
 //! One queue on its way to its destination: a signal of a tenant, with its own cursor, its own
 //! pace and its own troubles.
 //!
-//! A lane that meets a setback forgets the bodies it had in memory and keeps only where each
-//! request began and how far it had come. When its pause is over it reads them from the log again
+//! A lane that meets a setback forgets the bodies it had in memory and keeps only the bounds of
+//! each request and how far it had come. When its pause is over it reads them from the log again
 //! and sends the very same requests, one at first as a probe and then more. So a dead backend
 //! costs no memory, and is not stormed when it comes back.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
+    course::Course,
     job::{Context, Progress, Setback},
+    pauses::Pauses,
     request::{Gathered, interrupted},
     settings::{QueueSettings, Retry},
 };
-use crate::{
-    batch::Merging,
-    graph::{Health, Site},
-};
+use crate::graph::Site;
 
-/// How often a destination that refuses our credentials or our path is asked again: an operator
-/// who mends them should see it work within a minute, and the backend should not mind.
-const PAUSED_RETRY: Duration = Duration::from_secs(30);
-
-/// How long requests under way may take to end when the lane is told to stop.
+/// How long requests under way may take to end when the lane is told to stop. Those that do not
+/// are sent again by whoever takes over.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// How long to wait before a log that cannot be read is tried again.
 const READ_RETRY: Duration = Duration::from_secs(1);
+
+/// How long to wait before a record is looked at again that only a newer version can read.
+const NEWER_RETRY: Duration = Duration::from_secs(60);
+
+/// How long to wait for a record of a failed request to come from the disk. It is there, unless it
+/// was dropped to make room.
+const READ_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Lane {
     pub(super) site: Site,
@@ -38,11 +41,8 @@ pub(super) struct Lane {
     pub(super) context: Context,
     pub(super) settings: QueueSettings,
     pub(super) retry: Retry,
+    pub(super) pauses: Arc<Pauses>,
 }
-
-/// How long to wait for a record of a failed request to come from the disk. It is there, unless it
-/// was dropped to make room.
-const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// A request that came back, or is done.
 struct Ended {
@@ -53,6 +53,19 @@ struct Ended {
 
 type Job = BoxFuture<'static, Ended>;
 
+/// Why a lane cannot read on.
+enum Trouble {
+    Log(wal::Error),
+    /// A record has something that this version does not know.
+    Newer(String),
+}
+
+impl From<wal::Error> for Trouble {
+    fn from(error: wal::Error) -> Self {
+        Self::Log(error)
+    }
+}
+
 /// A request that is being put together.
 struct Pending {
     gathered: Gathered,
@@ -60,30 +73,6 @@ struct Pending {
     again: Option<Progress>,
     /// When it no longer waits for more records.
     deadline: Instant,
-}
-
-impl Pending {
-    fn new(gathered: Gathered, again: Option<Progress>, fallback: Option<Merging>) -> Self {
-        let merging = gathered.first().merging.or(fallback);
-        let wait = merging.map_or(0, |merging| merging.wait_milliseconds);
-        let wait = if again.is_some() {
-            READ_WAIT
-        } else {
-            Duration::from_millis(wait)
-        };
-        Self {
-            gathered,
-            again,
-            deadline: Instant::now() + wait,
-        }
-    }
-
-    fn is_complete(&self, fallback: Option<Merging>) -> bool {
-        match &self.again {
-            Some(progress) => self.gathered.entries.len() >= progress.entries,
-            None => self.gathered.is_full(fallback),
-        }
-    }
 }
 
 /// Where the lane reads, and what it has read but not sent.
@@ -94,43 +83,23 @@ struct Gathering {
     next: Option<wal::Entry>,
 }
 
-impl Gathering {
-    fn new(reader: wal::Reader) -> Self {
-        Self {
-            reader,
-            pending: None,
-            next: None,
-        }
-    }
-}
-
-/// What the lane remembers between attempts.
-#[derive(Default)]
-struct Course {
-    /// Requests to send again, in order, before anything new is read.
-    again: VecDeque<Progress>,
-    /// Failures in a row.
-    failures: u32,
-    /// Since when nothing has gone through.
-    failing_since: Option<Instant>,
-    /// How many requests may be under way: 1 after a setback, doubling with each success.
-    window: usize,
-}
-
 impl Lane {
     /// Delivers until told to stop. What is not delivered then stays in the log.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut course = Course {
-            window: self.settings.consumers.max(1),
-            ..Course::default()
-        };
+        let mut course = Course::new(self.settings.consumers);
         while !stop.is_cancelled() {
             let pause = match self.deliver(&mut course, &stop).await {
                 Ok(None) => return,
                 Ok(Some(setback)) => self.set_back(&mut course, &setback).await,
-                Err(error) => {
+                Err(Trouble::Log(error)) => {
                     tracing::error!(component = %self.site.id(), "cannot read the queue: {error}");
                     READ_RETRY
+                }
+                Err(Trouble::Newer(reason)) => {
+                    let reason = format!("{reason}; run the version that wrote it");
+                    tracing::error!(component = %self.site.id(), "delivery waits: {reason}");
+                    self.pauses.begin(&self.site, &self.context.key, reason);
+                    NEWER_RETRY
                 }
             };
             tokio::select! {
@@ -145,72 +114,77 @@ impl Lane {
         self: &Arc<Self>,
         course: &mut Course,
         stop: &CancellationToken,
-    ) -> Result<Option<Setback>, wal::Error> {
-        let mut gathering = Gathering::new(self.queue.reader()?);
+    ) -> Result<Option<Setback>, Trouble> {
+        let mut gathering = Gathering {
+            reader: self.queue.reader()?,
+            pending: None,
+            next: None,
+        };
         let mut jobs: FuturesUnordered<Job> = FuturesUnordered::new();
-        let mut failed = Vec::new();
-        let mut setback: Option<Setback> = None;
-        while setback.is_none() || !jobs.is_empty() {
-            let open = setback.is_none() && jobs.len() < course.window;
+        let mut end: Option<Result<Setback, Trouble>> = None;
+        while end.is_none() || !jobs.is_empty() {
+            let open = end.is_none() && jobs.len() < course.window;
             tokio::select! {
                 biased;
                 Some(ended) = jobs.next(), if !jobs.is_empty() => {
-                    self.ended(ended, course, &mut failed, &mut setback);
+                    let setback = self.ended(ended, course);
+                    end = later_of(end, setback);
                 }
                 () = stop.cancelled() => {
-                    self.finish(jobs).await;
+                    self.finish(jobs, course).await;
                     return Ok(None);
                 }
-                gathered = self.gather(&mut gathering, course), if open => {
-                    let (gathered, progress) = gathered?;
-                    jobs.push(self.job(gathered, progress));
+                gathered = self.gather(&mut gathering, course), if open => match gathered {
+                    Ok((gathered, progress, permit)) => {
+                        jobs.push(self.job(gathered, progress, permit));
+                    }
+                    // What is under way ends first, so that it is not sent twice.
+                    Err(trouble) => end = Some(Err(trouble)),
                 }
             }
         }
-        // In the order of the queue: what failed, what was about to be sent again, and the rest.
-        failed.sort_by_key(|(position, _)| *position);
-        course
-            .again
-            .extend(gathering.pending.and_then(|pending| pending.again));
-        let rest = std::mem::take(&mut course.again);
-        course.again = failed
-            .into_iter()
-            .map(|(_, progress)| progress)
-            .chain(rest)
-            .collect();
-        Ok(setback)
+        end.transpose()
     }
 
-    /// Reads the next request: one that failed before, with its old bounds, or a new one. May be
-    /// cancelled at any await; what was read stays in `gathering`.
+    /// Reads the next request: one that failed before, with its old bounds, or a new one; and waits
+    /// for its turn. May be cancelled at any await; what was read stays in `gathering`.
     async fn gather(
         &self,
         gathering: &mut Gathering,
         course: &mut Course,
-    ) -> Result<(Gathered, Progress), wal::Error> {
+    ) -> Result<(Gathered, Progress, Option<OwnedSemaphorePermit>), Trouble> {
         let merging = self.settings.merging;
-        while gathering.pending.is_none() {
+        if gathering.pending.is_none() {
             let first = match gathering.next.take() {
                 Some(entry) => entry,
                 None => gathering.reader.next().await?,
             };
-            match Gathered::new(&first) {
-                Ok(gathered) => {
-                    let again = course.again.pop_front();
-                    gathering.pending = Some(Pending::new(gathered, again, merging));
-                }
-                Err(message) => {
-                    tracing::error!(component = %self.site.id(), "dropping a record: {message}");
-                    let outcome = wal::Outcome::Dropped {
-                        reason: "unreadable",
-                    };
-                    self.queue.settle(first.position, outcome);
-                }
-            }
+            let gathered = Gathered::new(&first).map_err(Trouble::Newer)?;
+            let again = course.resume(first.position);
+            let wait = gathered
+                .first()
+                .merging
+                .or(merging)
+                .map_or(0, |m| m.wait_milliseconds);
+            let wait = again
+                .as_ref()
+                .map_or(Duration::from_millis(wait), |_| READ_WAIT);
+            let deadline = Instant::now() + wait;
+            gathering.pending = Some(Pending {
+                gathered,
+                again,
+                deadline,
+            });
         }
-        while let Some(pending) = &mut gathering.pending
-            && !pending.is_complete(merging)
-        {
+        while let Some(pending) = &mut gathering.pending {
+            let last = pending.again.as_ref().and_then(|progress| progress.last);
+            let complete = match last {
+                Some(last) => pending.gathered.last() >= last,
+                None => pending.gathered.is_full(merging),
+            };
+            if complete {
+                break;
+            }
             let entry = match gathering.reader.try_next()? {
                 Some(entry) => entry,
                 None if Instant::now() >= pending.deadline => break,
@@ -221,33 +195,42 @@ impl Lane {
                     }
                 }
             };
-            if !pending.gathered.add(&entry, self.context.codec, merging) {
+            let beyond = last.is_some_and(|last| entry.position > last);
+            if beyond || !pending.gathered.add(&entry, self.context.codec, merging) {
                 gathering.next = Some(entry);
                 break;
             }
         }
+        // Closed only when the process ends.
+        let permit = self.context.permits.clone().acquire_owned().await.ok();
         match gathering.pending.take() {
             Some(Pending {
                 gathered, again, ..
-            }) => Ok((gathered, again.unwrap_or_default())),
-            None => Err(wal::Error::Closed),
+            }) => Ok((gathered, again.unwrap_or_default(), permit)),
+            None => Err(Trouble::Log(wal::Error::Closed)),
         }
     }
 
-    fn job(&self, gathered: Gathered, mut progress: Progress) -> Job {
+    fn job(
+        &self,
+        gathered: Gathered,
+        mut progress: Progress,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Job {
         let context = self.context.clone();
         let work = async move {
-            progress.entries = gathered.entries.len();
+            progress.last = Some(gathered.last());
             progress.since.get_or_insert_with(Instant::now);
             let setback = context.send(&gathered, &mut progress).await.err();
+            drop(permit);
             Ended {
                 gathered,
                 progress,
                 setback,
             }
         };
-        // A task of its own, so that compressing and sending use all cores.
-        let task = tokio::spawn(work);
+        // A task of its own, so that compressing and sending use all cores; gone with the job.
+        let task = AbortOnDropHandle::new(tokio::spawn(work));
         async move {
             match task.await {
                 Ok(ended) => ended,
@@ -257,35 +240,25 @@ impl Lane {
         .boxed()
     }
 
-    fn ended(
-        &self,
-        ended: Ended,
-        course: &mut Course,
-        failed: &mut Vec<(wal::Position, Progress)>,
-        setback: &mut Option<Setback>,
-    ) {
+    /// Settles a request that is done, or notes what is left of it.
+    fn ended(&self, ended: Ended, course: &mut Course) -> Option<Setback> {
         let Ended {
             gathered,
             progress,
-            setback: reason,
+            setback,
         } = ended;
-        match reason {
-            None => {
-                self.settle(&gathered, &progress);
-                if setback.is_none() {
-                    self.recovered(course);
-                }
-            }
-            Some(reason) => {
-                failed.push((gathered.entries[0].0, progress));
-                // The longest wait that any answer asked for holds for all.
-                let after = setback
-                    .as_ref()
-                    .and_then(|setback| setback.after)
-                    .max(reason.after);
-                *setback = Some(Setback { after, ..reason });
-            }
+        let first = gathered.first_position();
+        if setback.is_some() {
+            course.again.insert(first, progress);
+            return setback;
         }
+        course.again.remove(&first);
+        self.settle(&gathered, &progress);
+        if let Some(outage) = course.succeeded() {
+            tracing::info!(component = %self.site.id(), ?outage, "backend takes data again");
+        }
+        self.pauses.end(&self.site, &self.context.key);
+        None
     }
 
     /// Settles the records of a request that is done.
@@ -306,96 +279,90 @@ impl Lane {
         }
     }
 
-    fn recovered(&self, course: &mut Course) {
-        course.window = (course.window * 2).min(self.settings.consumers).max(1);
-        course.failures = 0;
-        if let Some(since) = course.failing_since.take() {
-            let outage = since.elapsed();
-            tracing::info!(component = %self.site.id(), ?outage, "backend takes data again");
-            self.site.report(Health::healthy("delivers"));
-        }
-    }
-
     /// Notes a setback and says how long to wait.
     async fn set_back(&self, course: &mut Course, setback: &Setback) -> Duration {
-        course.failures = course.failures.saturating_add(1);
-        course.window = 1;
-        let since = *course.failing_since.get_or_insert_with(Instant::now);
-        let pause = match setback {
-            Setback {
-                after: Some(after), ..
-            } => *after,
-            Setback { paused: true, .. } => PAUSED_RETRY,
-            Setback { .. } => self.retry.pause(course.failures, rand::random()),
-        };
-        let message = &setback.message;
+        let (pause, failing) = course.failed(setback, &self.retry);
+        let (message, key) = (&setback.message, &self.context.key);
         tracing::warn!(
-            component = %self.site.id(), signal = %self.context.key.signal,
-            retry_in = ?pause, failing_for = ?since.elapsed(), "not delivered: {message}"
+            component = %self.site.id(), signal = %key.signal, tenant = %key.tenant,
+            retry_in = ?pause, failing_for = ?failing, "not delivered: {message}"
         );
         if setback.paused {
             let advice = "delivery pauses until the credentials or the endpoint are mended";
-            self.site.report(Health::unhealthy(format!(
-                "backend refuses us: {message}; {advice}"
-            )));
+            let reason = format!("backend refuses us: {message}; {advice}");
+            self.pauses.begin(&self.site, key, reason);
+        } else {
+            self.give_up(course).await;
         }
-        self.give_up(course).await;
         pause
     }
 
     /// Drops the requests that have failed for longer than the operator allows.
     async fn give_up(&self, course: &mut Course) {
-        let Retry {
-            enabled,
-            max_elapsed,
-            ..
-        } = self.retry;
-        if enabled && max_elapsed.is_none() {
-            return;
-        }
-        let reason = if enabled {
+        let expired = course.expired(&self.retry);
+        let reason = if self.retry.enabled {
             "max_elapsed_time"
         } else {
             "retry_disabled"
         };
-        let expired = |progress: &Progress| match (progress.since, max_elapsed) {
-            (Some(since), Some(bound)) if enabled => since.elapsed() > bound,
-            (Some(_), _) => !enabled,
-            (None, _) => false,
-        };
+        let bounds = expired
+            .into_iter()
+            .filter_map(|progress| Some((progress.last?, progress)));
         let Ok(mut reader) = self.queue.reader() else {
             return;
         };
-        let mut items = 0;
-        for progress in std::mem::take(&mut course.again) {
-            let expired = expired(&progress);
-            for _ in 0..progress.entries {
-                let next = tokio::time::timeout(READ_WAIT, reader.next()).await;
-                let Ok(Ok(entry)) = next else { break };
-                if expired {
-                    items += entry.record.items;
-                    self.queue
-                        .settle(entry.position, wal::Outcome::Dropped { reason });
+        let mut lost = 0;
+        for (last, progress) in bounds {
+            let mut delivered = progress.done - progress.dropped;
+            while let Ok(Ok(entry)) = tokio::time::timeout(READ_WAIT, reader.next()).await {
+                let items = entry.record.items;
+                let arrived = delivered.min(items);
+                delivered -= arrived;
+                lost += items - arrived;
+                let dropped = items - arrived;
+                let outcome = wal::Outcome::Partial {
+                    delivered: arrived,
+                    dropped,
+                    reason,
+                };
+                self.queue.settle(entry.position, outcome);
+                if entry.position >= last {
+                    break;
                 }
             }
-            if !expired {
-                course.again.push_back(progress);
-            }
         }
-        if items > 0 {
-            tracing::error!(component = %self.site.id(), items, reason, "data dropped");
+        if lost > 0 {
+            tracing::error!(component = %self.site.id(), items = lost, reason, "data dropped");
         }
     }
 
     /// Gives requests under way a moment to end when the lane stops.
-    async fn finish(&self, mut jobs: FuturesUnordered<Job>) {
+    async fn finish(&self, mut jobs: FuturesUnordered<Job>, course: &mut Course) {
         let ends = async {
             while let Some(ended) = jobs.next().await {
-                if ended.setback.is_none() {
-                    self.settle(&ended.gathered, &ended.progress);
-                }
+                self.ended(ended, course);
             }
         };
         let _ = tokio::time::timeout(STOP_GRACE, ends).await;
+    }
+}
+
+/// What ends a delivery, with another setback: the longest wait that any answer asked for holds.
+fn later_of(
+    end: Option<Result<Setback, Trouble>>,
+    setback: Option<Setback>,
+) -> Option<Result<Setback, Trouble>> {
+    match (end, setback) {
+        (Some(Err(trouble)), _) => Some(Err(trouble)),
+        (end, None) => end,
+        (None, Some(setback)) => Some(Ok(setback)),
+        (Some(Ok(one)), Some(other)) => {
+            let after = one.after.max(other.after);
+            Some(Ok(Setback {
+                after,
+                paused: one.paused || other.paused,
+                ..other
+            }))
+        }
     }
 }

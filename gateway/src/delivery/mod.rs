@@ -8,10 +8,12 @@
 
 mod arrivals;
 pub mod classify;
+mod course;
 mod destination;
 mod intake;
 mod job;
 mod lane;
+mod pauses;
 mod record;
 mod request;
 mod sender;

@@ -6,7 +6,10 @@ use std::num::NonZeroU64;
 use bytes::Bytes;
 use protos::Signal;
 
-use super::record::{self, Stored};
+use super::{
+    job::Progress,
+    record::{self, Stored},
+};
 use crate::batch::{Codec, CodecError, Frame, Merging};
 
 /// Size above which records are no longer merged, in bytes uncompressed: half of the 4 MiB that
@@ -113,27 +116,62 @@ impl Gathered {
         Ok(protos::merge(bodies.iter()))
     }
 
-    /// Cuts the first items off the body, and of what is left a piece of at most so many items; 0
-    /// is no bound.
+    /// The next piece of what is left: of one record if they go singly, and of no more items than
+    /// the backend takes at once.
     pub(super) fn piece(
         &self,
         signal: Signal,
-        skip: u64,
-        items_max: u64,
+        progress: &Progress,
     ) -> Result<(Bytes, u64), CodecError> {
-        let mut body = self.plain()?;
+        let (mut body, skip, left) = if progress.singly {
+            let (record, start) = self.record_at(progress.done);
+            (
+                record.plain()?,
+                progress.done - start,
+                self.rest_of_record(progress.done),
+            )
+        } else {
+            (self.plain()?, progress.done, self.items - progress.done)
+        };
         if let Some(skip) = NonZeroU64::new(skip) {
             let parts = protos::split_items(signal, &body, skip);
             body = protos::merge(parts.iter().skip(1).map(|part| &part.body));
         }
-        let left = self.items - skip;
-        match NonZeroU64::new(items_max) {
+        match NonZeroU64::new(progress.piece) {
             Some(bound) if bound.get() < left => {
                 let first = protos::split_items(signal, &body, bound).into_iter().next();
                 Ok(first.map_or((body, left), |part| (part.body, part.items)))
             }
             _ => Ok((body, left)),
         }
+    }
+
+    /// Items from this one to the end of its record.
+    pub(super) fn rest_of_record(&self, item: u64) -> u64 {
+        let (record, start) = self.record_at(item);
+        (start + record.items).saturating_sub(item)
+    }
+
+    /// The record that has this item, and the number of its first.
+    fn record_at(&self, item: u64) -> (&Stored, u64) {
+        let mut start = 0;
+        for record in &self.records {
+            if item < start + record.items {
+                return (record, start);
+            }
+            start += record.items;
+        }
+        (&self.records[0], 0)
+    }
+
+    /// Where the first record is.
+    pub(super) fn first_position(&self) -> wal::Position {
+        self.entries[0].0
+    }
+
+    /// Where the last record is.
+    pub(super) fn last(&self) -> wal::Position {
+        self.entries[self.entries.len() - 1].0
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use futures::FutureExt;
 
 use protos::Signal;
 use tokio::{
@@ -14,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Destination, QueueSettings, QueueSize, Request, Settings, Verdict, arrivals::Arrivals,
-    job::Context, lane::Lane, record, request,
+    job::Context, lane::Lane, pauses::Pauses, record, request,
 };
 use crate::{
     batch::{
@@ -28,6 +32,12 @@ use crate::{
 /// a cursor, and tenants are named by clients.
 const LANES_MAX: usize = 30_000;
 
+/// How often queues that somebody else opened are looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long a lane that panicked rests: what made it panic is still at its cursor.
+const PANIC_PAUSE: Duration = Duration::from_secs(30);
+
 /// Delivers to one backend: holds what it owes in the log, and sends it.
 pub struct Sender {
     site: Site,
@@ -36,30 +46,30 @@ pub struct Sender {
     queues: Mutex<HashMap<QueueKey, wal::Queue>>,
     /// Told when a queue was opened.
     opened: Notify,
+    pauses: Arc<Pauses>,
 }
 
 impl Sender {
     /// A sender to a destination. Touches nothing until a batch comes or it runs.
     pub fn new(site: Site, settings: Settings, destination: Arc<dyn Destination>) -> Self {
-        let (queues, opened) = (Mutex::default(), Notify::new());
+        let (queues, opened, pauses) = (Mutex::default(), Notify::new(), Arc::default());
         Self {
             site,
             settings,
             destination,
             queues,
             opened,
+            pauses,
         }
     }
 
     /// Delivers what the log holds for this destination until told to stop.
     ///
     /// # Errors
-    /// If the log cannot give out a queue, or a lane has panicked; it can be run again then.
+    /// If the log cannot give out a queue; it can be run again then.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), String> {
-        let Some(settings) = self.settings.queue.clone() else {
-            stop.cancelled().await;
-            return Ok(());
-        };
+        // Without a queue of its own there may still be one that an earlier configuration filled.
+        let settings = self.settings.queue.clone().unwrap_or_default();
         self.open_leftovers().await?;
         let permits = Arc::new(Semaphore::new(settings.consumers.max(1)));
         let mut running = HashSet::new();
@@ -68,19 +78,17 @@ impl Sender {
             for (key, queue) in lock(&self.queues).iter() {
                 if running.insert(key.clone()) {
                     let lane = self.lane(key.clone(), queue.clone(), &settings, &permits);
-                    // Dropped with the set, should this run end early.
-                    lanes.spawn(Arc::new(lane).run(stop.clone()));
+                    lanes.spawn(keep_running(Arc::new(lane), stop.clone()));
                 }
             }
             tokio::select! {
                 () = self.opened.notified() => {}
                 () = stop.cancelled() => break,
-                Some(ended) = lanes.join_next() => ended.map_err(|error| error.to_string())?,
+                // A predecessor may have opened a queue with its last breath.
+                () = tokio::time::sleep(LOOK_AGAIN) => self.open_leftovers().await?,
             }
         }
-        while let Some(ended) = lanes.join_next().await {
-            ended.map_err(|error| error.to_string())?;
-        }
+        while lanes.join_next().await.is_some() {}
         Ok(())
     }
 
@@ -105,6 +113,7 @@ impl Sender {
             context,
             settings: settings.clone(),
             retry,
+            pauses: self.pauses.clone(),
         }
     }
 
@@ -211,7 +220,7 @@ impl Sender {
         tenant: &Tenant,
     ) -> Result<Staged, Refusal> {
         let arrivals = Arrivals::new(&self.site);
-        let later = |after: Option<std::time::Duration>, message: String| {
+        let later = |after: Option<Duration>, message: String| {
             let retry_after = after.unwrap_or(Refusal::RETRY_AFTER);
             let kind = RefusalKind::Unavailable { retry_after };
             Err(Refusal {
@@ -259,6 +268,27 @@ impl Consumer for Sender {
                 self.send_now(batch, otlp).await
             }
         })
+    }
+}
+
+/// Runs a lane; one that panics is its own tenant's trouble, and starts again after a pause.
+async fn keep_running(lane: Arc<Lane>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let run = AssertUnwindSafe(lane.clone().run(stop.clone()));
+        if run.catch_unwind().await.is_ok() {
+            return;
+        }
+        let (component, key) = (lane.site.id(), &lane.context.key);
+        tracing::error!(
+            %component, signal = %key.signal, tenant = %key.tenant, retry_in = ?PANIC_PAUSE,
+            "delivery panicked"
+        );
+        let reason = format!("delivery of {} panicked, see the log", key.signal);
+        lane.pauses.begin(&lane.site, key, reason);
+        tokio::select! {
+            () = tokio::time::sleep(PANIC_PAUSE) => {}
+            () = stop.cancelled() => {}
+        }
     }
 }
 

@@ -30,6 +30,19 @@ pub struct QueueSettings {
     pub merging: Option<crate::batch::Merging>,
 }
 
+impl Default for QueueSettings {
+    /// As the Collector's: ten requests at once, and nobody waits for room.
+    fn default() -> Self {
+        let size = QueueSize::Unbounded;
+        Self {
+            size,
+            consumers: 10,
+            block_on_overflow: false,
+            merging: None,
+        }
+    }
+}
+
 /// The bound of a queue, in one of the Collector's three sizers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueSize {

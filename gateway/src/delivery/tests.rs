@@ -410,6 +410,70 @@ async fn what_is_refused_for_good_is_counted_by_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_clients_bad_data_does_not_cost_anothers() {
+    let bad = || Verdict::Refused {
+        reason: "invalid",
+        message: "bad".into(),
+    };
+    // The three together, then the second by itself.
+    let backend = Backend::answering([bad(), Verdict::Delivered, bad()]);
+    let mut rig = Rig::new(&backend, settings());
+    for number in 0..3 {
+        rig.submit("", logs([10 * number, 10 * number + 1]), 2)
+            .await
+            .unwrap();
+    }
+    rig.run();
+    let stats = rig.drained("").await;
+    assert_eq!(
+        (stats.delivered, stats.dropped.get("invalid")),
+        (4, Some(&2))
+    );
+    let attempts: Vec<_> = backend
+        .attempts()
+        .into_iter()
+        .map(|(_, numbers)| numbers)
+        .collect();
+    assert_eq!(attempts[1..], [vec![0, 1], vec![10, 11], vec![20, 21]]);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_credentials_never_drop_data() {
+    let refused = || Verdict::Pause {
+        message: "who are you?".into(),
+    };
+    let backend = Backend::answering(std::iter::repeat_with(refused).take(10));
+    let mut bounded = settings();
+    bounded.retry.max_elapsed = Some(Duration::from_secs(60));
+    let mut rig = Rig::new(&backend, bounded);
+    rig.submit("", logs([1]), 1).await.unwrap();
+    rig.run();
+    let stats = rig.drained("").await;
+    assert_eq!((stats.delivered, stats.dropped.len()), (1, 0));
+    assert_eq!(backend.attempts().len(), 11);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_configuration_queued_is_sent_without_a_queue_too() {
+    let mut rig = Rig::new(&Backend::answering([]), settings());
+    rig.submit("a", logs([1]), 1).await.unwrap();
+    let folder = {
+        rig.run();
+        rig.stop.cancel();
+        rig.end().await
+    };
+    let backend = Backend::answering([]);
+    let mut direct = settings();
+    direct.queue = None;
+    let mut rig = Rig::in_folder(folder, &backend, direct);
+    rig.run();
+    rig.drained("a").await;
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn data_is_given_up_only_when_the_operator_says_so() {
     let endless = || Backend::answering(std::iter::repeat_with(later).take(10_000));
     let mut bounded = settings();
