@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("delivery", &["batch", "graph", "ledger", "net", "services"]),
     (
         "components",
-        &["batch", "delivery", "graph", "net", "telemetry"],
+        &["batch", "delivery", "graph", "ledger", "net", "telemetry"],
     ),
     ("app", &["components", "graph", "services"]),
     ("admin", &["app", "graph"]),

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -28,6 +28,7 @@ pub struct Activity {
     requests: AtomicU64,
     answered: AtomicU64,
     in_flight: AtomicUsize,
+    greeted: AtomicBool,
 }
 
 impl Activity {
@@ -38,6 +39,7 @@ impl Activity {
             requests: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            greeted: AtomicBool::new(false),
         }
     }
 
@@ -54,6 +56,16 @@ impl Activity {
     /// Requests begun.
     pub(super) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The client has shown that it speaks HTTP/2, so that it may idle before its first request.
+    pub(super) fn greet(&self) {
+        self.greeted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing was heard yet that would show an honest client.
+    pub(super) fn is_silent(&self) -> bool {
+        self.requests() == 0 && !self.greeted.load(Ordering::Relaxed)
     }
 
     /// When the last request began or ended.

@@ -295,7 +295,7 @@ pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
 ///
 /// # Errors
 /// The server's status; where there is none, the one that gRPC derives from HTTP's; and
-/// `UNAVAILABLE` where the answer breaks off.
+/// `UNAVAILABLE` where the answer breaks off. A message larger than `limit` is left empty.
 pub async fn answer<B: Body<Data = Bytes> + Unpin>(
     response: Response<B>,
     limit: u64,
@@ -314,20 +314,45 @@ pub async fn answer<B: Body<Data = Bytes> + Unpin>(
     }
     // A server may say that it is at work long before it answers.
     let mut body = Pace::patient(body, timeout);
-    let answer = read_with_trailers(&mut body, limit, &mut |_| Ok(())).await;
+    let answer = match read_with_trailers(&mut body, limit, &mut |_| Ok(())).await {
+        // Whether the call succeeded stands behind the message. A success whose words are lost is
+        // one, for a second attempt would deliver the same again.
+        Err(Error::Body(body::Error::TooLarge { limit })) => {
+            tracing::warn!(
+                limit,
+                "an answer is larger than is read, its message is lost"
+            );
+            skip(&mut body).await
+        }
+        answer => answer,
+    };
     match answer {
         Ok((message, trailers)) => match Status::from_header_map(&trailers) {
             Some(status) if status.code() == Code::Ok => message.ok_or_else(no_message),
             Some(status) => Err(status),
             None => Err(Status::unavailable("answer ended without a status")),
         },
-        Err(Error::Body(body::Error::TooLarge { limit })) => Err(Status::unknown(format!(
-            "answer is larger than {limit} bytes"
-        ))),
         Err(error) => Err(Status::unavailable(format!(
             "cannot read the answer: {error}"
         ))),
     }
+}
+
+/// Leaves the rest of a message unread up to the trailers, and an empty one in its place.
+async fn skip<B: Body<Data = Bytes> + Unpin>(
+    body: &mut Pace<B>,
+) -> Result<(Option<Message>, HeaderMap), Error> {
+    let mut trailers = HeaderMap::new();
+    while let Some(frame) = body.frame().await? {
+        if let Ok(found) = frame.into_trailers() {
+            trailers = found;
+        }
+    }
+    let empty = Message {
+        compressed: false,
+        bytes: Bytes::new(),
+    };
+    Ok((Some(empty), trailers))
 }
 
 fn no_message() -> Status {
@@ -513,6 +538,16 @@ mod tests {
             Code::InvalidArgument
         );
         assert_eq!(call(vec![trailers("0")], |_| {}).await.0, Code::Internal);
+        // Larger than is read: success and failure are told apart all the same.
+        let large = || {
+            let prefix = Frame::data(Bytes::from_static(b"\0\0\0\x04\x01ab"));
+            [prefix, Frame::data(Bytes::from(vec![0; 1023]))].into_iter()
+        };
+        let with = |code| call(large().chain([trailers(code)]).collect(), |_| {});
+        assert_eq!(with("0").await, (Code::Ok, Bytes::new()));
+        assert_eq!(with("13").await.0, Code::Internal);
+        let cut = call(large().collect(), |_| {}).await;
+        assert_eq!(cut.0, Code::Unavailable);
         let alone = |head: &mut Response<()>| {
             head.headers_mut()
                 .insert(STATUS, HeaderValue::from_static("8"));

@@ -253,7 +253,7 @@ impl Peers {
         match addresses {
             Ok(addresses) => known.replace(addresses),
             Err(message) if known.peers.is_empty() => return Err(message),
-            Err(message) => tracing::warn!(message, "using the addresses known so far"),
+            Err(message) => tracing::warn!(error = message, "using the addresses known so far"),
         }
         known.resolved = Some(Instant::now());
         known.has_failed_since = false;

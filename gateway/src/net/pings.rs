@@ -1,4 +1,5 @@
-//! Holding gRPC clients to a rate of keepalive pings, as grpc-go's servers do.
+//! Watching the frames of gRPC clients: that HTTP/2 was begun, and that pings keep to a rate, as
+//! grpc-go's servers do.
 //!
 //! hyper answers pings by itself and does not say so, so the frames are counted on their way in. A
 //! connection whose client pings too often is closed.
@@ -33,22 +34,23 @@ pub struct Policy {
     pub permit_without_stream: bool,
 }
 
-/// A connection whose pings are watched.
+/// A connection whose frames are watched.
 #[derive(Debug)]
 pub struct Policed<S> {
     stream: S,
     frames: Frames,
-    police: Police,
+    /// None if clients may ping as they like.
+    police: Option<Police>,
     activity: Arc<Activity>,
 }
 
 impl<S> Policed<S> {
     /// Watches a connection from its first byte.
-    pub fn new(stream: S, policy: Policy, activity: Arc<Activity>) -> Self {
+    pub fn new(stream: S, policy: Option<Policy>, activity: Arc<Activity>) -> Self {
         Self {
             stream,
             frames: Frames::default(),
-            police: Police::new(policy),
+            police: policy.map(Police::new),
             activity,
         }
     }
@@ -63,9 +65,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Policed<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        for _ in 0..this.frames.pings(&buffer.filled()[before..]) {
+        if this.police.is_none() && this.frames.has_begun {
+            return Poll::Ready(Ok(()));
+        }
+        let pings = this.frames.pings(&buffer.filled()[before..]);
+        if this.frames.has_begun {
+            this.activity.greet();
+        }
+        let Some(police) = &mut this.police else {
+            return Poll::Ready(Ok(()));
+        };
+        for _ in 0..pings {
             let (streams, answered) = (this.activity.in_flight(), this.activity.answered());
-            if !this.police.allows(Instant::now(), streams > 0, answered) {
+            if !police.allows(Instant::now(), streams > 0, answered) {
                 return Poll::Ready(Err(io::Error::other("client sends too many pings")));
             }
         }
@@ -121,6 +133,8 @@ struct Frames {
     skip: usize,
     header: [u8; HEADER],
     have: usize,
+    /// Whether the preface and the first frame's header were there.
+    has_begun: bool,
 }
 
 impl Default for Frames {
@@ -129,6 +143,7 @@ impl Default for Frames {
             skip: PREFACE,
             header: [0; HEADER],
             have: 0,
+            has_begun: false,
         }
     }
 }
@@ -152,6 +167,7 @@ impl Frames {
                 let [high, middle, low, kind, flags, ..] = self.header;
                 self.skip = u32::from_be_bytes([0, high, middle, low]) as usize;
                 self.have = 0;
+                self.has_begun = true;
                 pings += u32::from(kind == TYPE_PING && flags & FLAG_ACK == 0);
             }
         }
@@ -197,6 +213,8 @@ impl Police {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
@@ -216,6 +234,38 @@ mod tests {
             let mut frames = Frames::default();
             let pings: u32 = bytes.chunks(size).map(|chunk| frames.pings(chunk)).sum();
             assert_eq!(pings, 2, "in chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn http2_has_begun_with_its_first_frame() {
+        let bytes = [vec![b'P'; PREFACE], frame(4, 0, 0)].concat();
+        let mut frames = Frames::default();
+        frames.pings(&bytes[..bytes.len() - 1]);
+        assert!(!frames.has_begun);
+        frames.pings(&bytes[bytes.len() - 1..]);
+        assert!(frames.has_begun);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_begun_is_not_silent() {
+        for policy in [
+            None,
+            Some(Policy {
+                min_time: Duration::from_secs(60),
+                permit_without_stream: false,
+            }),
+        ] {
+            let (mut client, server) = tokio::io::duplex(1024);
+            let activity = Arc::new(Activity::new());
+            let mut server = Policed::new(server, policy, activity.clone());
+            let mut buffer = [0; 64];
+            client.write_all(&[b'P'; PREFACE]).await.unwrap();
+            assert_eq!(server.read(&mut buffer).await.unwrap(), PREFACE);
+            assert!(activity.is_silent());
+            client.write_all(&frame(4, 0, 0)).await.unwrap();
+            assert_eq!(server.read(&mut buffer).await.unwrap(), HEADER);
+            assert!(!activity.is_silent());
         }
     }
 

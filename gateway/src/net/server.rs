@@ -87,7 +87,8 @@ impl Versions {
 pub struct Limits {
     /// Open connections.
     pub connections: usize,
-    /// Time for a connection's first request to begin.
+    /// Time for a connection's first request to begin, and where only HTTP/2 is spoken for HTTP/2
+    /// itself: gRPC clients connect ahead of their first call.
     pub header_timeout: Duration,
     /// How long a connection may be without a request; none is for ever.
     pub idle_timeout: Option<Duration>,
@@ -254,7 +255,8 @@ impl Server {
                 }
             }
         };
-        if let Some(policy) = self.limits.ping_policy {
+        if self.versions == Versions::Http2 {
+            let policy = self.limits.ping_policy;
             wire = Box::new(Policed::new(wire, policy, activity.clone()));
         }
         if let Some(capacity) = self.limits.read_buffer {

@@ -82,7 +82,7 @@ impl<'a> Watch<'a> {
         if !self.limits.keep_alive && self.activity.requests() > 0 {
             return Instant::now() + AFTER_ONE;
         }
-        let silent = if self.activity.requests() == 0 {
+        let silent = if self.activity.is_silent() {
             self.activity.opened + self.limits.header_timeout
         } else {
             match self.limits.idle_timeout {
@@ -107,8 +107,7 @@ impl<'a> Watch<'a> {
         if self.asked {
             return Verdict::Stay;
         }
-        if self.activity.requests() == 0 && now >= self.activity.opened + self.limits.header_timeout
-        {
+        if self.activity.is_silent() && now >= self.activity.opened + self.limits.header_timeout {
             return Verdict::Close;
         }
         if !self.limits.keep_alive && self.activity.answered() > 0 {
@@ -123,7 +122,7 @@ impl<'a> Watch<'a> {
             .limits
             .idle_timeout
             .is_some_and(|idle| now >= self.activity.last() + idle);
-        if idle && self.activity.in_flight() == 0 && self.activity.requests() > 0 {
+        if idle && self.activity.in_flight() == 0 && !self.activity.is_silent() {
             self.deadline = Some(now + DRAIN);
             return self.leave();
         }
@@ -182,6 +181,13 @@ mod tests {
             let activity = connection(age * SECOND, requests);
             let mut watch = Watch::new(&limits, &activity);
             assert_eq!(watch.verdict(), verdict, "{age} s, {requests} requests");
+            assert!(watch.next() <= Instant::now() + 61 * SECOND);
+        }
+        for (age, verdict) in [(11, Verdict::Stay), (61, Verdict::Leave)] {
+            let activity = connection(age * SECOND, 0);
+            activity.greet();
+            let mut watch = Watch::new(&limits, &activity);
+            assert_eq!(watch.verdict(), verdict, "{age} s after HTTP/2 began");
             assert!(watch.next() <= Instant::now() + 61 * SECOND);
         }
         let for_ever = Limits {

@@ -1,12 +1,14 @@
 //! Hostile bodies: each gets its error, no memory stays taken, and honest traffic goes on.
 
+use bytes::Bytes;
 use corten::batch::{Codec, Signal};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::{
     bodies::{deep, element_bomb, request},
-    clients::{call, code, post},
+    clients::{call, call_raw, code, method, post},
     gateway::{Gateway, Setup},
 };
 
@@ -111,6 +113,156 @@ async fn without_memory_a_client_is_told_to_come_back() {
     drop(held);
     assert_eq!(post(gateway.http, "/v1/logs", &[], body).await.status, 200);
     assert_eq!(gateway.memory.used(), 0);
+}
+
+#[tokio::test]
+async fn what_never_fits_is_too_large_and_not_waited_for() {
+    let setup = Setup {
+        http: "max_request_body_size = \"16MiB\"",
+        grpc: "max_recv_msg_size = \"16MiB\"",
+        ..Setup::default()
+    };
+    let gateway = Gateway::start("never_fits", setup).await;
+    gateway.memory.set_limit(1 << 20);
+    // The second fits as it comes, and not when it is decompressed.
+    let packed = Codec::Gzip.compress(&vec![0; 8 << 20]);
+    for (body, encoding) in [
+        (Bytes::from(vec![0; 2 << 20]), "identity"),
+        (packed, "gzip"),
+    ] {
+        let headers = [("content-encoding", encoding)];
+        let answer = post(gateway.http, "/v1/logs", &headers, body.clone()).await;
+        assert_eq!(answer.status.as_u16(), 413, "{encoding}");
+        assert_eq!(answer.header("retry-after"), None);
+        let headers = [("grpc-encoding", encoding)];
+        let compressed = encoding != "identity";
+        let result = call(gateway.grpc, Signal::Logs, &headers, compressed, body).await;
+        let status = result.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        assert!(status.get_details_retry_info().is_none());
+    }
+    assert_eq!(gateway.memory.used(), 0);
+}
+
+#[tokio::test]
+async fn refusals_before_there_is_a_batch_are_counted() {
+    let setup = Setup {
+        http: "auth = otelcol.auth.basic.counted.handler\ninclude_metadata = true\n\
+               max_request_body_size = \"1MiB\"\nread_timeout = \"100ms\"",
+        grpc: "include_metadata = true",
+        components: "otelcol.auth.basic \"{name}\" {\nhtpasswd { inline = \"bob:sesame\" }\n}",
+        ..Setup::default()
+    };
+    let gateway = Gateway::start("counted", setup).await;
+    let _log = gateway.open_log();
+    let tenant = ("x-scope-orgid", "t");
+    let bob = ("authorization", "Basic Ym9iOnNlc2FtZQ==");
+    let known = [bob, tenant];
+    let broken = b"\x0a\xff".to_vec();
+    let signal = Signal::Logs;
+    let refused = |tenant, reason| {
+        let outcome = format!("refused/{reason}");
+        gateway.count("otelcol.receiver.otlp", signal, tenant, &outcome)
+    };
+    post(gateway.http, "/v1/logs", &[tenant], broken.clone()).await;
+    post(gateway.http, "/v1/logs", &known, broken.clone()).await;
+    call(gateway.grpc, signal, &[tenant], false, broken)
+        .await
+        .unwrap_err();
+    // Without its prefix it is no message.
+    call_raw(gateway.grpc, method(signal), &[tenant], vec![0; 3])
+        .await
+        .unwrap_err();
+    post(gateway.http, "/v1/logs", &known, vec![0; 2 << 20]).await;
+    let free = gateway.memory.limit() - gateway.memory.used();
+    let held = gateway.memory.reserve(free).unwrap();
+    post(gateway.http, "/v1/logs", &known, vec![0; 100]).await;
+    drop(held);
+    for (tenant, reason, count) in [
+        // A name that nobody vouched for is not a tenant.
+        ("", "unauthenticated", 1),
+        ("t", "unauthenticated", 0),
+        ("t", "malformed", 3),
+        ("t", "too_large", 1),
+        ("t", "memory", 1),
+    ] {
+        assert_eq!(refused(tenant, reason), count, "{tenant:?} {reason}");
+    }
+    // A sender that stops in the middle of its body.
+    let mut stream = TcpStream::connect(gateway.http).await.unwrap();
+    let head = "POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n\
+                authorization: Basic Ym9iOnNlc2FtZQ==\r\ncontent-length: 1000\r\n\r\nabc";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    while refused("", "slow") == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "not counted");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_console_does_not_take_is_no_affair_of_the_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent/console");
+    let components = format!(
+        "otelcol.exporter.debug \"{{name}}\" {{\nuse_internal_logger = false\n\
+         output_paths = [\"{}\"]\n}}",
+        path.display()
+    );
+    let setup = Setup {
+        to: "otelcol.exporter.debug.{name}.input",
+        components: &components,
+        ..Setup::default()
+    };
+    let gateway = Gateway::start("console", setup).await;
+    let _log = gateway.open_log();
+    let count = |component, outcome| gateway.count(component, Signal::Logs, "", outcome);
+    let send = async || {
+        let answer = post(gateway.http, "/v1/logs", &[], request(Signal::Logs, 3)).await;
+        assert_eq!((answer.status.as_u16(), answer.body), (200, Bytes::new()));
+    };
+    send().await;
+    let debug = "otelcol.exporter.debug";
+    let counts =
+        || ["accepted", "dropped/not_written", "delivered"].map(|outcome| count(debug, outcome));
+    assert_eq!(counts(), [3, 3, 0]);
+    std::fs::create_dir(folder.path().join("absent")).unwrap();
+    send().await;
+    assert_eq!(counts(), [6, 3, 3]);
+    assert_eq!(count("otelcol.receiver.otlp", "accepted"), 6);
+    assert_eq!(count("otelcol.receiver.otlp", "refused/rejected"), 0);
+    assert!(
+        std::fs::read_to_string(path)
+            .unwrap()
+            .contains("\"log records\": 3")
+    );
+}
+
+#[tokio::test]
+async fn a_signal_without_a_consumer_is_refused_as_by_the_collector() {
+    let setup = Setup {
+        to: "",
+        ..Setup::default()
+    };
+    let gateway = Gateway::start("unrouted", setup).await;
+    let _log = gateway.open_log();
+    for signal in Signal::ALL {
+        let body = request(signal, 1);
+        let answer = post(gateway.http, &format!("/v1/{signal}"), &[], body.clone()).await;
+        let said = String::from_utf8(answer.body.to_vec()).unwrap();
+        let missing = format!("output has no consumer of {signal}");
+        assert_eq!(answer.status.as_u16(), 404, "{said}");
+        assert!(said.contains(&missing), "{said}");
+        let status = call(gateway.grpc, signal, &[], false, body)
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        let said = status.message();
+        assert!(said.starts_with("unknown service opentelemetry."), "{said}");
+        assert!(said.contains(&missing), "{said}");
+        let counted = gateway.count("otelcol.receiver.otlp", signal, "", "refused/no_consumer");
+        assert_eq!(counted, 2);
+    }
 }
 
 #[tokio::test]

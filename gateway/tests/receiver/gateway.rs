@@ -8,9 +8,10 @@ use std::{
 };
 
 use corten::{
-    batch::{Batch, ConsumeFuture, Consumer, MemoryBudget, Refusal, RefusalKind, Staged},
+    batch::{Batch, ConsumeFuture, Consumer, MemoryBudget, Refusal, RefusalKind, Signal, Staged},
     components::otelcol::{
         auth::{basic, bearer, headers},
+        exporter::debug,
         processor::{batch, memory_limiter},
         receiver::otlp,
     },
@@ -26,6 +27,7 @@ static TABLE: &[Definition] = &[
     Definition::component::<basic::Component>("otelcol.auth.basic", STABLE),
     Definition::component::<bearer::Component>("otelcol.auth.bearer", STABLE),
     Definition::component::<headers::Component>("otelcol.auth.headers", STABLE),
+    Definition::component::<debug::Component>("otelcol.exporter.debug", STABLE),
     Definition::component::<batch::Component>("otelcol.processor.batch", STABLE),
     Definition::component::<memory_limiter::Component>("otelcol.processor.memory_limiter", STABLE),
     Definition::component::<otlp::Component>("otelcol.receiver.otlp", STABLE),
@@ -37,6 +39,7 @@ pub(crate) struct Gateway {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) memory: MemoryBudget,
+    services: Services,
     engine: Engine,
     name: &'static str,
 }
@@ -46,11 +49,12 @@ impl Gateway {
     pub(crate) async fn start(name: &'static str, setup: Setup<'_>) -> Self {
         let memory = MemoryBudget::new(256 << 20);
         let services = Services::new(memory.clone(), Logs::start());
-        let engine = Engine::new(TABLE, STABLE, services);
+        let engine = Engine::new(TABLE, STABLE, services.clone());
         let gateway = Self {
             grpc: free_port(),
             http: free_port(),
             memory,
+            services,
             engine,
             name,
         };
@@ -99,6 +103,33 @@ impl Gateway {
             .unwrap()
             .remove(self.name)
             .unwrap_or_default()
+    }
+
+    /// Opens a log, without which nothing is counted.
+    pub(crate) fn open_log(&self) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        self.services
+            .open(wal::Log::open(wal::Options::new(folder.path())).unwrap());
+        folder
+    }
+
+    /// Items of a tenant so far with this outcome, such as `refused/memory`.
+    pub(crate) fn count(
+        &self,
+        component: &str,
+        signal: Signal,
+        tenant: &str,
+        outcome: &str,
+    ) -> u64 {
+        let text = self.services.metrics().encode().unwrap();
+        let (outcome, reason) = outcome.split_once('/').unwrap_or((outcome, ""));
+        let labels = format!(
+            "corten_ledger_items_total{{component=\"{component}.{}\",signal=\"{signal}\",\
+             tenant=\"{tenant}\",outcome=\"{outcome}\",reason=\"{reason}\"}} ",
+            self.name
+        );
+        let count = text.lines().find_map(|line| line.strip_prefix(&*labels));
+        count.map_or(0, |count| count.parse().unwrap())
     }
 
     /// What is wrong with the receiver, as soon as something is.

@@ -8,8 +8,8 @@ pub struct DebugMetrics {
     /// such labels, so `false` is refused.
     #[attr(default = true)]
     pub disable_high_cardinality_metrics: bool,
-    /// How much detail is given. Corten's own metrics are few, so there is one level, and the
-    /// others are refused.
+    /// How much detail is asked for. Corten's own metrics are few and always all there: every
+    /// level gets at least what it asks for, so none stops a file that comes from Alloy.
     #[attr(default = Level::Detailed)]
     pub level: Level,
 }
@@ -37,11 +37,6 @@ impl DebugMetrics {
             let reason = "must be true: there are no metrics with addresses or ports of single \
                           connections; remove the argument";
             return Err(("disable_high_cardinality_metrics", reason.to_owned()));
-        }
-        if self.level != Level::Detailed {
-            let reason = "must be \"detailed\": Corten's metrics have one level; leave out what \
-                          you do not need when you scrape them";
-            return Err(("level", reason.to_owned()));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::{
     graph::{ConsumerHandle, Fanout},
 };
 
-/// Where telemetry goes. Signals without a consumer are dropped.
+/// Where telemetry goes. A receiver refuses a signal without a consumer.
 #[derive(syntax::Arguments, Clone, Debug, Default, PartialEq)]
 pub struct Output {
     /// Consumers of logs.

@@ -1,4 +1,4 @@
-//! The `tls` block of servers.
+//! The `tls` block of servers, and what the one of clients has in common with it.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -99,55 +99,69 @@ impl ServerTlsBlock {
     /// # Errors
     /// A sentence that names the argument or the file at fault.
     pub fn server(&self, versions: Versions) -> Result<ServerTls, String> {
+        let key_pem = self.key_pem.as_ref().map(Secret::expose);
         let settings = Settings {
-            ca: pem(self.ca_file.as_deref(), self.ca_pem.as_deref()),
+            ca: pem(pair(&self.ca_file, self.ca_pem.as_deref())),
             system_ca: self.include_system_ca_certs_pool,
-            certificate: pem(self.cert_file.as_deref(), self.cert_pem.as_deref()),
-            key: pem(
-                self.key_file.as_deref(),
-                self.key_pem.as_ref().map(Secret::expose),
-            ),
+            certificate: pem(pair(&self.cert_file, self.cert_pem.as_deref())),
+            key: pem(pair(&self.key_file, key_pem)),
             min_version: self.min_version.clone(),
             max_version: self.max_version.clone(),
             cipher_suites: self.cipher_suites.clone(),
             curves: self.curve_preferences.clone(),
             reload_interval: self.reload_interval,
         };
-        let client_ca = pem(self.client_ca_file.as_deref(), None);
+        let client_ca = pem(pair(&self.client_ca_file, None));
         ServerTls::new(settings, client_ca, versions.alpn())
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let given = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
         let key_pem = self.key_pem.as_ref().map(Secret::expose);
-        for (name, file, text) in [
-            ("ca_pem", self.ca_file.as_deref(), self.ca_pem.as_deref()),
-            (
-                "cert_pem",
-                self.cert_file.as_deref(),
-                self.cert_pem.as_deref(),
-            ),
-            ("key_pem", self.key_file.as_deref(), key_pem),
-        ] {
-            if given(file) && given(text) {
-                let file = name.replace("_pem", "_file");
-                return Err((name, format!("and {file} are both set, keep one of them")));
-            }
-        }
-        if self.include_insecure_cipher_suites {
-            let reason = "must be false: broken cipher suites are not offered at all";
-            return Err(("include_insecure_cipher_suites", reason.to_owned()));
-        }
-        Ok(())
+        check(
+            [
+                ("ca_pem", pair(&self.ca_file, self.ca_pem.as_deref())),
+                ("cert_pem", pair(&self.cert_file, self.cert_pem.as_deref())),
+                ("key_pem", pair(&self.key_file, key_pem)),
+            ],
+            self.include_insecure_cipher_suites,
+        )
     }
 }
 
-fn pem(file: Option<&str>, text: Option<&str>) -> Option<Pem> {
-    let text = text
-        .filter(|text| !text.is_empty())
-        .map(|text| Pem::Text(text.to_owned()));
-    text.or_else(|| {
-        file.filter(|path| !path.is_empty())
-            .map(|path| Pem::File(PathBuf::from(path)))
-    })
+/// The path of a file and the text that may stand in its place; empty is not given.
+type Pair<'a> = (&'a str, &'a str);
+
+fn pair<'a>(file: &'a Option<String>, text: Option<&'a str>) -> Pair<'a> {
+    (
+        file.as_deref().unwrap_or_default(),
+        text.unwrap_or_default(),
+    )
+}
+
+/// What holds for the blocks of servers and of clients: each text, called by its argument, is given
+/// once, and broken cipher suites are not wished for.
+pub(crate) fn check(
+    pairs: [(&'static str, Pair<'_>); 3],
+    include_insecure_cipher_suites: bool,
+) -> Result<(), (&'static str, String)> {
+    for (name, (file, text)) in pairs {
+        if !file.is_empty() && !text.is_empty() {
+            let file = name.replace("_pem", "_file");
+            return Err((name, format!("and {file} are both set, keep one of them")));
+        }
+    }
+    if include_insecure_cipher_suites {
+        let reason = "must be false: broken cipher suites are not offered at all";
+        return Err(("include_insecure_cipher_suites", reason.to_owned()));
+    }
+    Ok(())
+}
+
+/// Where to read certificates or a key, if anything is given.
+pub(crate) fn pem((file, text): Pair<'_>) -> Option<Pem> {
+    match (file, text) {
+        ("", "") => None,
+        ("", text) => Some(Pem::Text(text.to_owned())),
+        (file, _) => Some(Pem::File(PathBuf::from(file))),
+    }
 }

@@ -75,6 +75,16 @@ pub struct Htpasswd {
     inline: Option<String>,
 }
 
+impl Htpasswd {
+    /// Why nobody would be let in.
+    fn nobody(&self) -> String {
+        match self.file.as_ref().filter(|path| !path.is_empty()) {
+            Some(path) => format!("htpasswd: {path} names no user, it needs a line name:password"),
+            None => "htpasswd names no user: set file, or inline to lines name:password".to_owned(),
+        }
+    }
+}
+
 impl Arguments {
     fn check(&self) -> Result<(), (&'static str, String)> {
         let Self {
@@ -231,6 +241,11 @@ impl Users {
         if let (Some(username), Some(password)) = (&arguments.username, &arguments.password) {
             users.0.insert(username.clone(), password.clone());
         }
+        if let Some(htpasswd) = &arguments.htpasswd
+            && users.0.is_empty()
+        {
+            return Err(htpasswd.nobody());
+        }
         Ok(Some(users).filter(|users| !users.0.is_empty()))
     }
 
@@ -366,6 +381,25 @@ mod tests {
             assert!(refusal.contains(hash), "{refusal}");
         }
         assert!(Users::new(&arguments(None, Some("nonsense"))).is_err());
+    }
+
+    #[test]
+    fn an_htpasswd_without_users_is_refused() {
+        let empty = |text| Users::new(&arguments(None, Some(text))).err().unwrap();
+        assert!(empty("").contains("set file, or inline"));
+        assert!(empty("\n# bob:sesame\n").contains("names no user"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htpasswd");
+        std::fs::write(&path, "\n").unwrap();
+        let mut arguments = arguments(None, Some(""));
+        let file = Some(path.display().to_string());
+        arguments.htpasswd = Some(Htpasswd { file, inline: None });
+        let refusal = Users::new(&arguments).err().unwrap();
+        assert!(refusal.contains(path.to_str().unwrap()), "{refusal}");
+        // The deprecated pair is somebody.
+        arguments.username = Some("bob".to_owned());
+        arguments.password = Some(Secret::new("sesame"));
+        assert!(Users::new(&arguments).unwrap().is_some());
     }
 
     #[test]

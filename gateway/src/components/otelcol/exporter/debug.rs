@@ -1,7 +1,9 @@
 //! Writes what arrives to the log or to a console, for a person to read.
 //!
 //! It shows and forgets: what it was given counts as delivered once it is written, and it has no
-//! queue in which anything could wait. At `basic` verbosity the telemetry is counted without being decoded.
+//! queue in which anything could wait. What cannot be written is dropped and counted; the client
+//! hears nothing of it, for a console is nobody's backend. At `basic` verbosity the telemetry is
+//! counted without being decoded.
 
 mod detailed;
 mod metrics;
@@ -15,14 +17,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
 use protos::Signal;
 
 use self::{outputs::Outputs, sampler::Sampler};
-use super::{super::DebugMetrics, blocks::RetryOnFailure};
+use super::super::DebugMetrics;
 use crate::{
-    batch::{Codec, Consumer},
-    delivery::{Destination, Request, SendFuture, Sender, Settings, Verdict},
+    batch::{Batch, ConsumeFuture, Consumer, Payload, Refusal, Staged},
     graph::{self, ConsumerHandle, Health, Site},
+    ledger::Outcome,
 };
 
 /// How much is shown, how often and where.
@@ -60,8 +63,9 @@ pub struct Exports {
 
 /// A writer of what arrives.
 pub struct Component {
+    printer: Arc<Printer>,
     site: Site,
-    sender: Arc<Sender>,
+    is_failing: AtomicBool,
 }
 
 impl graph::Component for Component {
@@ -69,19 +73,11 @@ impl graph::Component for Component {
     type Exports = Exports;
 
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
-        let console = Console {
+        Ok(Self {
             printer: Arc::new(Printer::new(&arguments, site.id().clone())?),
-            site: site.clone(),
+            site,
             is_failing: AtomicBool::new(false),
-        };
-        let settings = Settings {
-            queue: None,
-            retry: RetryOnFailure::never(),
-            codec: Codec::Identity,
-            context_keys: Vec::new(),
-        };
-        let sender = Arc::new(Sender::new(site.clone(), settings, Arc::new(console)));
-        Ok(Self { site, sender })
+        })
     }
 
     fn exports(&self) -> Exports {
@@ -91,47 +87,47 @@ impl graph::Component for Component {
     }
 
     fn consumer(self: &Arc<Self>) -> Option<Arc<dyn Consumer>> {
-        Some(self.sender.clone())
+        Some(self.clone())
     }
 }
 
-/// The backend that a person is.
-struct Console {
-    printer: Arc<Printer>,
-    site: Site,
-    is_failing: AtomicBool,
-}
-
-impl Console {
-    /// Shows a request. One that cannot be shown is not tried again: what is sent elsewhere at the
-    /// same time must not wait for a console.
-    async fn show(&self, request: Request) -> Verdict {
-        let (printer, items) = (self.printer.clone(), request.items);
+impl Component {
+    /// Shows a batch, and counts what became of it. One that cannot be shown is not tried again:
+    /// what is sent elsewhere at the same time must not wait for a console.
+    async fn show(&self, batch: Batch) -> Result<Staged, Refusal> {
+        let Payload::Otlp(otlp) = &batch.payload;
+        let (signal, items) = (otlp.signal(), otlp.items());
+        let body = otlp
+            .bytes()
+            .map_err(|error| Refusal::invalid("malformed", error.to_string()))?;
+        let printer = self.printer.clone();
         // Decoding takes its time, and a console may be slow to take what is written.
-        let shown = tokio::task::spawn_blocking(move || printer.print(&request)).await;
+        let shown = tokio::task::spawn_blocking(move || printer.print(signal, items, &body)).await;
         let shown = shown.unwrap_or_else(|error| Err(error.to_string()));
         let has_failed = self.is_failing.swap(shown.is_err(), Ordering::Relaxed);
-        match shown {
+        let outcome = match shown {
             Ok(()) => {
                 if has_failed {
                     self.site.report(Health::healthy("writes"));
                 }
-                Verdict::Delivered
+                Outcome::Delivered
             }
             Err(message) => {
-                self.site.report(Health::unhealthy(message.clone()));
-                Verdict::Partial {
-                    rejected: items,
-                    message,
-                }
+                self.site.report(Health::unhealthy(message));
+                Outcome::Dropped("not_written")
             }
+        };
+        let (ledger, tenant) = (self.site.services().ledger(), &batch.context.tenant);
+        for outcome in [Outcome::Accepted, outcome] {
+            ledger.count(self.site.id(), signal, tenant, outcome, items);
         }
+        Ok(Staged::nothing())
     }
 }
 
-impl Destination for Console {
-    fn send(&self, request: Request) -> SendFuture<'_> {
-        Box::pin(self.show(request))
+impl Consumer for Component {
+    fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
+        Box::pin(self.show(batch))
     }
 }
 
@@ -191,10 +187,9 @@ impl Printer {
         })
     }
 
-    fn print(&self, request: &Request) -> Result<(), String> {
-        let (signal, body) = (request.signal, &request.frame.bytes);
+    fn print(&self, signal: Signal, items: u64, body: &Bytes) -> Result<(), String> {
         if self.sampler.allows(signal, false) {
-            self.summarise(&Summary::of(signal, request.items, body))?;
+            self.summarise(&Summary::of(signal, items, body))?;
         }
         if self.verbosity == Verbosity::Basic || !self.sampler.allows(signal, true) {
             return Ok(());

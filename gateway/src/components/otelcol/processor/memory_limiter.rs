@@ -187,17 +187,29 @@ impl graph::Component for Component {
 
 impl Consumer for Component {
     fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
-        match admit(&self.arguments, self.site.services().memory()) {
+        let reservation = batch.context.reservation.as_ref();
+        let own = reservation.map_or(0, |reservation| reservation.bytes());
+        match admit(&self.arguments, self.site.services().memory(), own) {
             Ok(()) => self.outputs.consume(batch),
             Err(refusal) => Box::pin(async { Err(refusal) }),
         }
     }
 }
 
-fn admit(arguments: &Arguments, memory: &MemoryBudget) -> Result<(), Refusal> {
+/// Whether a batch that holds `own` bytes of what is in use may go on.
+fn admit(arguments: &Arguments, memory: &MemoryBudget, own: u64) -> Result<(), Refusal> {
     let (used, threshold) = (memory.used(), arguments.threshold(memory.limit()));
     if used <= threshold {
         return Ok(());
+    }
+    if own > threshold {
+        // Alone it is over the limit already: its client would come back for ever.
+        let message = format!("memory limit: {own} bytes in one request, {threshold} allowed");
+        return Err(Refusal {
+            kind: RefusalKind::TooLarge,
+            reason: "too_large",
+            message: message.into(),
+        });
     }
     let retry_after = arguments.check_interval.max(Refusal::RETRY_AFTER);
     let message = format!("memory limit: {used} bytes in use, {threshold} allowed");
@@ -280,10 +292,20 @@ mod tests {
         let memory = MemoryBudget::new(1000);
         let arguments = arguments(0, 0, (80, 20));
         let mut held = memory.reserve(601).unwrap();
-        let refusal = admit(&arguments, &memory).unwrap_err();
+        let refusal = admit(&arguments, &memory, 600).unwrap_err();
         let retry_after = Duration::from_secs(2);
         assert_eq!(refusal.kind, RefusalKind::Unavailable { retry_after });
         held.shrink_to(600);
-        assert_eq!(admit(&arguments, &memory), Ok(()));
+        assert_eq!(admit(&arguments, &memory, 600), Ok(()));
+    }
+
+    #[test]
+    fn a_batch_that_never_fits_is_not_waited_for() {
+        let memory = MemoryBudget::new(1000);
+        let arguments = arguments(0, 0, (80, 20));
+        let _held = memory.reserve(601).unwrap();
+        let refusal = admit(&arguments, &memory, 601).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::TooLarge);
+        assert!(!refusal.is_retryable());
     }
 }

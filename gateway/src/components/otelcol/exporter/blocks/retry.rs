@@ -30,18 +30,6 @@ pub struct RetryOnFailure {
 }
 
 impl RetryOnFailure {
-    /// One attempt and no more.
-    pub fn never() -> Retry {
-        Retry {
-            enabled: false,
-            initial: Duration::ZERO,
-            max: Duration::ZERO,
-            multiplier: 1.0,
-            randomization: 0.0,
-            max_elapsed: None,
-        }
-    }
-
     /// What delivery is to do.
     pub fn settings(&self) -> Retry {
         Retry {

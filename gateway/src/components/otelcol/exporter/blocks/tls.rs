@@ -1,12 +1,12 @@
 //! The `tls` block of clients.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use syntax::Secret;
 
 use crate::{
-    components::otelcol::tls::Tpm,
-    net::tls::{ClientTls, Pem, Settings},
+    components::otelcol::tls::{self, Tpm, pem},
+    net::tls::{ClientTls, Settings},
 };
 
 /// How the connection to the backend is encrypted, and who is trusted.
@@ -75,10 +75,10 @@ impl ClientTlsBlock {
     pub fn client(&self, protocols: &'static [&'static str]) -> Result<Arc<ClientTls>, String> {
         let key_pem = self.key_pem.as_ref().map_or("", Secret::expose);
         let settings = Settings {
-            ca: pem(&self.ca_file, &self.ca_pem),
+            ca: pem((&self.ca_file, &self.ca_pem)),
             system_ca: self.include_system_ca_certs_pool,
-            certificate: pem(&self.cert_file, &self.cert_pem),
-            key: pem(&self.key_file, key_pem),
+            certificate: pem((&self.cert_file, &self.cert_pem)),
+            key: pem((&self.key_file, key_pem)),
             min_version: self.min_version.clone(),
             max_version: self.max_version.clone(),
             cipher_suites: self.cipher_suites.clone(),
@@ -94,36 +94,14 @@ impl ClientTlsBlock {
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let has_key_pem = self
-            .key_pem
-            .as_ref()
-            .is_some_and(|key| !key.expose().is_empty());
-        for (name, has_file, has_pem) in [
-            ("ca_pem", !self.ca_file.is_empty(), !self.ca_pem.is_empty()),
-            (
-                "cert_pem",
-                !self.cert_file.is_empty(),
-                !self.cert_pem.is_empty(),
-            ),
-            ("key_pem", !self.key_file.is_empty(), has_key_pem),
-        ] {
-            if has_file && has_pem {
-                let file = name.replace("_pem", "_file");
-                return Err((name, format!("and {file} are both set, keep one of them")));
-            }
-        }
-        if self.include_insecure_cipher_suites {
-            let reason = "must be false: broken cipher suites are not offered at all";
-            return Err(("include_insecure_cipher_suites", reason.to_owned()));
-        }
-        Ok(())
-    }
-}
-
-fn pem(file: &str, text: &str) -> Option<Pem> {
-    match (file, text) {
-        ("", "") => None,
-        ("", text) => Some(Pem::Text(text.to_owned())),
-        (file, _) => Some(Pem::File(PathBuf::from(file))),
+        let key_pem = self.key_pem.as_ref().map_or("", Secret::expose);
+        tls::check(
+            [
+                ("ca_pem", (&self.ca_file, &self.ca_pem)),
+                ("cert_pem", (&self.cert_file, &self.cert_pem)),
+                ("key_pem", (&self.key_file, key_pem)),
+            ],
+            self.include_insecure_cipher_suites,
+        )
     }
 }

@@ -9,7 +9,7 @@ use super::identity::Sender;
 use crate::{
     batch::{
         Batch, Codec, CodecError, Context, Exhausted, Frame, MemoryBudget, Otlp, Payload, Refusal,
-        RefusalKind, Reservation,
+        RefusalKind, Reservation, Tenant,
     },
     components::otelcol::output::Outputs,
     delivery::{Accepted, Intake},
@@ -51,13 +51,35 @@ impl Admission {
         }
     }
 
+    /// Refuses a request of a signal that nothing consumes, and says why: what is acknowledged
+    /// would vanish. In the Collector such a signal has no service, so clients hear the same here.
+    pub(super) fn refuse_unrouted(&self, signal: Signal) -> Option<String> {
+        self.outputs.of(signal).is_empty().then(|| {
+            let nobody = Tenant::default();
+            self.intake.refused(signal, &nobody, "no_consumer", 1);
+            format!(
+                "{signal} are not taken here: the receiver's output has no consumer of {signal}"
+            )
+        })
+    }
+
     /// Takes a request through the pipeline, and returns when it is durable.
     pub(super) async fn admit(&self, arrival: Arrival) -> Result<Accepted, Refusal> {
-        let signal = arrival.signal;
-        match arrival.into_batch()? {
+        let (signal, tenant) = (arrival.signal, arrival.sender.tenant.clone());
+        let batch = arrival
+            .into_batch()
+            .map_err(|refusal| self.refuse(signal, &tenant, refusal))?;
+        match batch {
             Some(batch) => self.intake.submit(self.outputs.of(signal), batch).await,
             None => Ok(Accepted::default()),
         }
+    }
+
+    /// Counts a request that was refused before there was a batch. How many items are in it is not
+    /// known, as it was not decoded, so it counts as one: at least one item was lost or delayed.
+    pub(super) fn refuse(&self, signal: Signal, tenant: &Tenant, refusal: Refusal) -> Refusal {
+        self.intake.refused(signal, tenant, refusal.reason, 1);
+        refusal
     }
 }
 
@@ -76,17 +98,17 @@ impl Arrival {
         let codec = codec.recognise(&body);
         let inflated = codec
             .inflate(&body, plain_max, &mut |bytes| share.take(bytes))
-            .map_err(|error| undo(&error))?;
+            .map_err(|error| share.undo(&error))?;
         let mut plain = inflated.bytes;
         if is_json {
             share
                 .take(plain.len() as u64 * JSON_GROWTH)
-                .map_err(no_memory)?;
+                .map_err(|exhausted| share.no_memory(exhausted))?;
             plain = json::to_protobuf(signal, &plain, &Budget::default())
                 .map_err(|error| Refusal::invalid("malformed", error.to_string()))?
                 .into();
             if plain.len() as u64 > plain_max {
-                return Err(undo(&CodecError::TooLarge { limit: plain_max }));
+                return Err(share.undo(&CodecError::TooLarge { limit: plain_max }));
             }
         }
         let counts = protos::check(signal, &plain, &Budget::default())
@@ -133,10 +155,17 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// Takes more.
+    /// Takes more. If there is not enough, the error speaks of all that the request wants, with
+    /// what it holds already.
     pub(super) fn take(&mut self, bytes: u64) -> Result<(), Exhausted> {
         match &mut self.reservation {
-            Some(reservation) => reservation.grow(bytes),
+            Some(reservation) => {
+                let held = reservation.bytes();
+                reservation.grow(bytes).map_err(|exhausted| Exhausted {
+                    wanted: exhausted.wanted.saturating_add(held),
+                    free: exhausted.free.saturating_add(held),
+                })
+            }
             None => {
                 self.reservation = Some(self.memory.reserve(bytes)?);
                 Ok(())
@@ -151,29 +180,38 @@ impl Share {
             Arc::new(reservation)
         })
     }
-}
 
-/// What a client hears when there is no memory for its request.
-pub(super) fn no_memory(exhausted: Exhausted) -> Refusal {
-    Refusal::unavailable("memory", exhausted.to_string())
-}
-
-/// What a client hears when its body cannot be read.
-pub(super) fn unread(error: body::Error) -> Refusal {
-    match error {
-        body::Error::TooLarge { .. } => too_large(error.to_string()),
-        body::Error::Exhausted(exhausted) => no_memory(exhausted),
-        // A slow network passes; the data must not be given up for it.
-        body::Error::Slow => Refusal::unavailable("slow", error.to_string()),
-        body::Error::Broken => Refusal::unavailable("broken", error.to_string()),
+    /// What a client hears when there is no memory for its request: to come back later, unless it
+    /// wants more than there will ever be.
+    fn no_memory(&self, exhausted: Exhausted) -> Refusal {
+        let (wanted, limit) = (exhausted.wanted, self.memory.limit());
+        if wanted > limit {
+            return too_large(format!(
+                "request needs {wanted} bytes of memory and the whole budget is {limit}: send \
+                 smaller requests, or raise --memory.budget"
+            ));
+        }
+        Refusal::unavailable("memory", exhausted.to_string())
     }
-}
 
-fn undo(error: &CodecError) -> Refusal {
-    match error {
-        CodecError::TooLarge { .. } => too_large(error.to_string()),
-        CodecError::Corrupt { .. } => Refusal::invalid("malformed", error.to_string()),
-        CodecError::Exhausted(exhausted) => no_memory(*exhausted),
+    /// What a client hears when its body cannot be read.
+    pub(super) fn unread(&self, error: body::Error) -> Refusal {
+        match error {
+            body::Error::TooLarge { .. } => too_large(error.to_string()),
+            body::Error::Exhausted(exhausted) => self.no_memory(exhausted),
+            // A slow network passes; the data must not be given up for it.
+            body::Error::Slow => Refusal::unavailable("slow", error.to_string()),
+            body::Error::Broken => Refusal::unavailable("broken", error.to_string()),
+        }
+    }
+
+    /// What a client hears when its body cannot be decompressed.
+    fn undo(&self, error: &CodecError) -> Refusal {
+        match error {
+            CodecError::TooLarge { .. } => too_large(error.to_string()),
+            CodecError::Corrupt { .. } => Refusal::invalid("malformed", error.to_string()),
+            CodecError::Exhausted(exhausted) => self.no_memory(*exhausted),
+        }
     }
 }
 

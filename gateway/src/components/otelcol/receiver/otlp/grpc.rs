@@ -11,11 +11,11 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::{
-    admission::{Admission, Arrival, unread},
-    identity::Identification,
+    admission::{Admission, Arrival},
+    identity::{Identification, Sender},
 };
 use crate::{
-    batch::{Codec, Refusal, RefusalKind},
+    batch::{Codec, Refusal, RefusalKind, Tenant},
     delivery::Accepted,
     net::{
         body::Pace,
@@ -65,6 +65,10 @@ impl GrpcService {
             let message = format!("unknown method {}", grpc::shorten(head.uri.path()));
             return grpc::refuse(Status::unimplemented(message));
         };
+        if let Some(reason) = self.admission.refuse_unrouted(signal) {
+            let message = format!("unknown service {}: {reason}", service_of(head.uri.path()));
+            return grpc::refuse(Status::unimplemented(message));
+        }
         let call = self.call(signal, &head.headers, body);
         let result = match grpc::timeout(&head.headers) {
             Ok(None) => call.await,
@@ -94,11 +98,34 @@ impl GrpcService {
         headers: &HeaderMap,
         body: B,
     ) -> Result<Accepted, Status> {
+        let refuse = |tenant: &Tenant, refusal| {
+            let refusal = self.admission.refuse(signal, tenant, refusal);
+            status(&refusal)
+        };
+        // What an unknown client says of its tenant is not to be believed.
         let sender = self
             .identification
             .identify(headers)
-            .map_err(|refusal| status(&refusal))?;
-        let encoding = encoding(headers)?;
+            .map_err(|refusal| refuse(&Tenant::default(), refusal))?;
+        let (encoding, tenant) = (encoding(headers)?, sender.tenant.clone());
+        let arrival = self
+            .arrival(signal, sender, encoding, body)
+            .await
+            .map_err(|refusal| refuse(&tenant, refusal))?;
+        self.admission
+            .admit(arrival)
+            .await
+            .map_err(|refusal| status(&refusal))
+    }
+
+    /// Reads the message of a call.
+    async fn arrival<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        signal: Signal,
+        sender: Sender,
+        encoding: Codec,
+        body: B,
+    ) -> Result<Arrival, Refusal> {
         let mut share = self.admission.share();
         let message = {
             let mut pace = Pace::new(body, None);
@@ -106,33 +133,37 @@ impl GrpcService {
             grpc::read(&mut pace, self.message_max, &mut admit).await
         };
         let Message { compressed, bytes } = message.map_err(|error| match error {
-            grpc::Error::Body(error) => status(&unread(error)),
-            grpc::Error::Missing | grpc::Error::Malformed(_) => grpc::invalid(&error.to_string()),
+            grpc::Error::Body(error) => share.unread(error),
+            grpc::Error::Missing | grpc::Error::Malformed(_) => {
+                Refusal::invalid("malformed", error.to_string())
+            }
         })?;
         if compressed && encoding == Codec::Identity {
-            return Err(grpc::invalid(
-                "message is compressed, and grpc-encoding does not say how",
-            ));
+            let message = "message is compressed, and grpc-encoding does not say how";
+            return Err(Refusal::invalid("malformed", message));
         }
-        let codec = if compressed {
-            encoding
-        } else {
-            Codec::Identity
-        };
-        let arrival = Arrival {
+        Ok(Arrival {
             signal,
             sender,
-            codec,
+            codec: if compressed {
+                encoding
+            } else {
+                Codec::Identity
+            },
             body: bytes,
             is_json: false,
             plain_max: self.plain_max,
             share,
-        };
-        self.admission
-            .admit(arrival)
-            .await
-            .map_err(|refusal| status(&refusal))
+        })
     }
+}
+
+/// The service in the path of a method.
+fn service_of(path: &str) -> &str {
+    path.trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default()
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

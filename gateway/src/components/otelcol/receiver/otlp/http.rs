@@ -17,13 +17,13 @@ use tonic::Code;
 use tower::Service;
 
 use super::{
-    admission::{Admission, Arrival, unread},
+    admission::{Admission, Arrival},
     arguments::Http,
     grpc::partial_success,
     identity::Identification,
 };
 use crate::{
-    batch::{Codec, Refusal, RefusalKind},
+    batch::{Codec, Refusal, RefusalKind, Tenant},
     net::{
         body::{self, Pace},
         cors::Cors,
@@ -137,6 +137,9 @@ impl HttpService {
                 .insert(ALLOW, HeaderValue::from_static("POST"));
             return answer;
         }
+        if let Some(reason) = self.admission.refuse_unrouted(signal) {
+            return plain(StatusCode::NOT_FOUND, format!("{reason}\n"));
+        }
         let Some(form) = Form::of(&head.headers) else {
             let message = "content-type must be application/x-protobuf or application/json\n";
             return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
@@ -163,15 +166,19 @@ impl HttpService {
         headers: &HeaderMap,
         body: B,
     ) -> Result<Answer, Refusal> {
-        let sender = self.identification.identify(headers)?;
+        let refuse = |tenant: &Tenant, refusal| self.admission.refuse(signal, tenant, refusal);
+        // What an unknown client says of its tenant is not to be believed.
+        let sender = self
+            .identification
+            .identify(headers)
+            .map_err(|refusal| refuse(&Tenant::default(), refusal))?;
         let mut share = self.admission.share();
         let body = {
             let mut pace = Pace::new(body, self.read_timeout);
             let mut admit = |bytes| share.take(bytes);
-            body::read(&mut pace, self.body_max, &mut admit)
-                .await
-                .map_err(unread)?
+            body::read(&mut pace, self.body_max, &mut admit).await
         };
+        let body = body.map_err(|error| refuse(&sender.tenant, share.unread(error)))?;
         let (is_json, plain_max) = (form == Form::Json, self.plain_max);
         let arrival = Arrival {
             signal,
@@ -281,8 +288,8 @@ impl Form {
     }
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(text.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, TEXT);
     answer
