@@ -35,6 +35,7 @@ static SEEN: Mutex<BTreeMap<String, Seen>> = Mutex::new(BTreeMap::new());
 #[derive(Clone, Default)]
 struct Seen {
     built: u64,
+    notes: Vec<String>,
     running: u64,
     stopped: u64,
     items: u64,
@@ -85,7 +86,10 @@ impl Component for Sink {
         if arguments.broken {
             return Err("it is broken".to_owned());
         }
-        note(site.id(), |seen| seen.built += 1);
+        note(site.id(), |seen| {
+            seen.built += 1;
+            seen.notes.push(arguments.note);
+        });
         Ok(Self {
             site,
             refuse: arguments.refuse,
@@ -357,6 +361,34 @@ async fn a_changed_export_reaches_those_who_use_it_and_nobody_else() {
         (seen("test.sink.e2").built, seen("test.source.e").built),
         (1, 1)
     );
+    following.abort();
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_replaced_instance_exports_is_ignored() {
+    let engine = Arc::new(engine());
+    let text = "
+        test.text \"s\" { value = \"first\" }
+        test.sink \"s\" { note = test.text.s.value }
+    ";
+    load(&engine, text).await;
+    let replaced = seen("test.text.s").site.unwrap();
+    load(&engine, &text.replace("first", "second")).await;
+    let present = seen("test.text.s").site.unwrap();
+    assert_eq!(seen("test.sink.s").built, 2);
+    let following = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.follow().await }
+    });
+    // They are taken in order, so the first has had its effect when the second shows.
+    for (site, value) in [(replaced, "stale"), (present, "third")] {
+        let value = value.to_owned();
+        site.publish(&TextExports { value });
+    }
+    until(|| seen("test.sink.s").built >= 3).await;
+    let notes = seen("test.sink.s").notes;
+    assert_eq!(notes, ["first", "second", "third"]);
     following.abort();
     engine.stop().await;
 }

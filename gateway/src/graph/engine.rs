@@ -152,6 +152,7 @@ impl Engine {
             let place = running.get(&id).map(Place::of);
             let place = place.unwrap_or_else(|| Place::new(&id, &self.services));
             let site = place.site(&id, &self.services, &self.publisher);
+            let number = site.publisher.instance();
             match planned.build(&*arguments, site) {
                 Ok(instance) => {
                     exports.insert(id, instance.exports());
@@ -162,6 +163,7 @@ impl Engine {
                         planned,
                         arguments,
                         instance,
+                        number,
                         exports,
                         port,
                         health,
@@ -178,9 +180,15 @@ impl Engine {
     /// Carries changed exports to the components that use them, for as long as the engine lives.
     pub async fn follow(&self) {
         let mut published = self.published.lock().await;
-        while let Some(Published { id, exports }) = published.recv().await {
+        while let Some(Published {
+            id,
+            instance,
+            exports,
+        }) = published.recv().await
+        {
             let mut nodes = self.nodes.lock().await;
             if let Some(node) = nodes.get_mut(&id)
+                && node.number == instance
                 && node.exports != exports
             {
                 node.exports = exports;
@@ -229,6 +237,7 @@ impl Engine {
             return Ok(false);
         }
         let site = Place::of(node).site(&node.planned.id, &self.services, &self.publisher);
+        let number = site.publisher.instance();
         let instance = node
             .planned
             .build(&*arguments, site)
@@ -236,7 +245,8 @@ impl Engine {
         let node = &mut nodes[at];
         let exports = instance.exports();
         let changed = node.exports != exports;
-        (node.arguments, node.instance, node.exports) = (arguments, instance, exports);
+        (node.arguments, node.exports) = (arguments, exports);
+        (node.instance, node.number) = (instance, number);
         let predecessor = node.task.take();
         node.start(predecessor);
         tracing::info!(component = %node.planned.id, "component updated: what it refers to changed");

@@ -18,6 +18,8 @@ pub(super) struct Node {
     pub(super) planned: PlannedNode,
     pub(super) arguments: Box<dyn Arguments>,
     pub(super) instance: Arc<dyn Instance>,
+    /// The number of the instance; only its exports count.
+    pub(super) number: u64,
     pub(super) exports: Value,
     pub(super) port: Arc<Port>,
     pub(super) health: HealthReport,
@@ -49,13 +51,13 @@ impl Place {
         }
     }
 
-    /// What a component is told of where it stands.
+    /// What a new instance is told of where it stands.
     pub(super) fn site(&self, id: &Arc<str>, services: &Services, publisher: &Publisher) -> Site {
         Site {
             id: id.clone(),
             services: services.clone(),
             port: self.port.clone(),
-            publisher: publisher.clone(),
+            publisher: publisher.of_next_instance(),
             health: self.health.clone(),
         }
     }
