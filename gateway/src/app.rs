@@ -31,8 +31,9 @@ pub struct App {
     services: Services,
     sources: ReadSources,
     ready: AtomicBool,
-    /// One reload at a time.
-    reloading: tokio::sync::Mutex<()>,
+    /// Held while a configuration is loaded, one at a time; true once the graph is being stopped,
+    /// for a load would start it again.
+    stopped: tokio::sync::Mutex<bool>,
     loads: Arc<Loads>,
 }
 
@@ -42,13 +43,13 @@ impl App {
         let engine = Engine::new(crate::components::TABLE, stability, services.clone());
         let loads = Arc::new(Loads::default());
         services.metrics().collect(Box::new(loads.clone()));
-        let (ready, reloading) = (AtomicBool::new(false), tokio::sync::Mutex::default());
+        let (ready, stopped) = (AtomicBool::new(false), tokio::sync::Mutex::default());
         Self {
             engine,
             services,
             sources,
             ready,
-            reloading,
+            stopped,
             loads,
         }
     }
@@ -78,7 +79,10 @@ impl App {
     /// # Errors
     /// What is wrong with it; nothing has changed then.
     pub async fn load(&self) -> Result<(), LoadError> {
-        let _one_at_a_time = self.reloading.lock().await;
+        let stopped = self.stopped.lock().await;
+        if *stopped {
+            return Err(LoadError::Stopping);
+        }
         let result = self.read_and_load().await;
         match &result {
             Ok(hash) => self.loads.succeeded(hash),
@@ -95,7 +99,9 @@ impl App {
         let result = self.load().await;
         match &result {
             Ok(()) => {}
-            Err(LoadError::Unreadable(reason)) => tracing::error!("{reason}"),
+            Err(error @ (LoadError::Stopping | LoadError::Unreadable(_))) => {
+                tracing::error!("{error}");
+            }
             Err(LoadError::Wrong(diagnostics)) => {
                 for diagnostic in diagnostics.iter() {
                     let at = diagnostic.file.position(diagnostic.span.start);
@@ -104,9 +110,10 @@ impl App {
                 }
             }
         }
-        result.inspect_err(|_| {
+        if matches!(result, Err(LoadError::Unreadable(_) | LoadError::Wrong(_))) {
             tracing::error!("the configuration was not loaded; the one before it goes on");
-        })
+        }
+        result
     }
 
     async fn read_and_load(&self) -> Result<String, LoadError> {
@@ -127,6 +134,7 @@ impl App {
 
     /// Stops taking data, lets what is under way end, and closes the log.
     pub async fn drain(&self) {
+        *self.stopped.lock().await = true;
         self.ready.store(false, Ordering::Relaxed);
         self.engine.stop().await;
         let log = self.services.log().clone();
@@ -137,6 +145,8 @@ impl App {
 /// Why a configuration was not loaded.
 #[derive(Debug)]
 pub enum LoadError {
+    /// The gateway is about to end.
+    Stopping,
     /// Its files cannot be read; the sentence says which.
     Unreadable(String),
     /// All that is wrong with it.
@@ -146,6 +156,10 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Stopping => formatter.write_str(
+                "the gateway is stopping and loads nothing any more; start it again to run another \
+                 configuration",
+            ),
             Self::Unreadable(reason) => formatter.write_str(reason),
             Self::Wrong(diagnostics) => formatter.write_str(diagnostics.render().trim_end()),
         }
@@ -227,5 +241,27 @@ impl Collector for Loads {
             None,
             MetricType::Counter,
         )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{batch::MemoryBudget, telemetry::Logs};
+
+    #[tokio::test]
+    async fn nothing_is_loaded_once_the_gateway_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = Services::new(MemoryBudget::new(1 << 20), Logs::start());
+        services.open(wal::Log::open(wal::Options::new(folder.path())).unwrap());
+        let text = "otelcol.exporter.debug \"d\" { }";
+        let sources = move || Ok(vec![SourceFile::new("test.alloy", text)]);
+        let app = App::new(services, Stability::Experimental, Box::new(sources));
+        app.load().await.unwrap();
+        assert!(app.is_ready());
+        app.drain().await;
+        assert!(matches!(app.reload().await, Err(LoadError::Stopping)));
+        assert!(app.engine().view().await.is_empty());
+        assert!(!app.is_ready());
     }
 }

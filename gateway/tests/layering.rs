@@ -16,7 +16,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "components",
         &["batch", "delivery", "graph", "net", "telemetry"],
     ),
-    ("app", &["components", "graph", "services"]),
+    (
+        "app",
+        &["batch", "components", "graph", "services", "telemetry"],
+    ),
     ("admin", &["app", "graph"]),
     ("cli", &["graph"]),
     (

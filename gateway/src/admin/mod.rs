@@ -17,7 +17,10 @@ use axum::{
     routing::get,
 };
 
-use crate::{app::App, graph::HealthState};
+use crate::{
+    app::{App, LoadError},
+    graph::HealthState,
+};
 
 /// The content type of OpenMetrics, in which `/metrics` answers.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -64,6 +67,9 @@ async fn healthy(State(app): State<Arc<App>>) -> Response {
 async fn reload(State(app): State<Arc<App>>) -> Response {
     match app.reload().await {
         Ok(()) => (StatusCode::OK, "config reloaded\n").into_response(),
+        Err(error @ LoadError::Stopping) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
+        }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
 }
