@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::{
@@ -52,6 +52,12 @@ impl App {
             stopped,
             loads,
         }
+    }
+
+    /// Components that a reload takes out or replaces have this long to stop.
+    pub fn stopping_within(mut self, deadline: Duration) -> Self {
+        self.engine = self.engine.stopping_within(deadline);
+        self
     }
 
     /// The component graph.

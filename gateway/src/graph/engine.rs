@@ -1,6 +1,6 @@
 //! Loads configurations, keeps the graph running, and carries changed exports to those who use them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use syntax::{
@@ -8,6 +8,7 @@ use syntax::{
     stdlib::{Library, System},
 };
 use tokio::sync::{Mutex, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Definition, Health, Plan, Port, Stability,
@@ -18,6 +19,9 @@ use super::{
 };
 use crate::services::Services;
 
+/// How long a component may take to let go of what it holds, unless said otherwise: as Alloy allows.
+const STOP_DEADLINE: Duration = Duration::from_secs(600);
+
 /// The component graph of the process.
 #[derive(Debug)]
 pub struct Engine {
@@ -26,6 +30,9 @@ pub struct Engine {
     services: Services,
     library: Library,
     nodes: Mutex<Nodes>,
+    /// Components that a reload has taken out, while they stop.
+    leaving: TaskTracker,
+    stop_deadline: Duration,
     publisher: Publisher,
     published: Mutex<mpsc::UnboundedReceiver<Published>>,
 }
@@ -75,9 +82,17 @@ impl Engine {
             services,
             library,
             nodes,
+            leaving: TaskTracker::new(),
+            stop_deadline: STOP_DEADLINE,
             publisher,
             published,
         }
+    }
+
+    /// Components have this long to stop before they are abandoned.
+    pub fn stopping_within(mut self, deadline: Duration) -> Self {
+        self.stop_deadline = deadline;
+        self
     }
 
     /// Finds what is wrong with a configuration without making anything of it.
@@ -125,7 +140,7 @@ impl Engine {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        Ok(swap(&mut nodes, prepared))
+        Ok(self.swap(&mut nodes, prepared))
     }
 
     /// Builds the new graph beside the running one.
@@ -175,6 +190,42 @@ impl Engine {
             }
         }
         prepared
+    }
+
+    /// Puts the new graph in the place of the old one. Cannot fail.
+    fn swap(&self, running: &mut Nodes, prepared: Vec<Prepared>) -> Reloaded {
+        let mut old = std::mem::take(running);
+        let mut reloaded = Reloaded::default();
+        for prepared in prepared {
+            match prepared {
+                Prepared::Kept(planned) => {
+                    let id = planned.id.clone();
+                    if let Some(mut node) = old.swap_remove(&id) {
+                        node.planned = planned;
+                        reloaded.kept += 1;
+                        running.insert(id, node);
+                    }
+                }
+                Prepared::New(mut node) => {
+                    let id = node.planned.id.clone();
+                    let predecessor = old.swap_remove(&id);
+                    let list = if predecessor.is_some() {
+                        &mut reloaded.replaced
+                    } else {
+                        &mut reloaded.started
+                    };
+                    list.push(id.clone());
+                    let predecessor = predecessor.and_then(|node| node.task);
+                    node.start(predecessor, self.stop_deadline);
+                    running.insert(id, node);
+                }
+            }
+        }
+        for (id, node) in old {
+            reloaded.stopped.push(id);
+            self.leaving.spawn(node.stop(self.stop_deadline));
+        }
+        reloaded
     }
 
     /// Carries changed exports to the components that use them, for as long as the engine lives.
@@ -248,17 +299,39 @@ impl Engine {
         (node.arguments, node.exports) = (arguments, exports);
         (node.instance, node.number) = (instance, number);
         let predecessor = node.task.take();
-        node.start(predecessor);
+        node.start(predecessor, self.stop_deadline);
         tracing::info!(component = %node.planned.id, "component updated: what it refers to changed");
         Ok(changed)
     }
 
-    /// Stops everything, sources first, so that what they hold can still flow off.
+    /// Stops everything, sources first, so that what they hold can still flow off: a component
+    /// stops when all that refer to it have stopped, and those that do not need each other stop at
+    /// the same time. Components that a reload has taken out are waited for, too.
     pub async fn stop(&self) {
         let nodes = std::mem::take(&mut *self.nodes.lock().await);
-        for (_, node) in nodes.into_iter().rev() {
-            node.stop().await;
-        }
+        let token = |id: &Arc<str>| (id.clone(), CancellationToken::new());
+        let stopped: HashMap<_, _> = nodes.keys().map(token).collect();
+        let users = |id: &Arc<str>| -> Vec<CancellationToken> {
+            let users = nodes.values().map(|node| &node.planned);
+            users
+                .filter(|user| user.references.contains(id))
+                .map(|user| stopped[&user.id].clone())
+                .collect()
+        };
+        let users: Vec<_> = nodes.keys().map(users).collect();
+        let stops = nodes.into_iter().zip(users).map(|((id, node), users)| {
+            let stopped = stopped[&id].clone();
+            async move {
+                for user in users {
+                    user.cancelled().await;
+                }
+                node.stop(self.stop_deadline).await;
+                stopped.cancel();
+            }
+        });
+        futures::future::join_all(stops).await;
+        self.leaving.close();
+        self.leaving.wait().await;
     }
 
     /// The way into a component, if it is there.
@@ -309,39 +382,4 @@ enum Prepared {
     Kept(PlannedNode),
     /// New, or with new arguments.
     New(Node),
-}
-
-/// Puts the new graph in the place of the old one. Cannot fail.
-fn swap(running: &mut Nodes, prepared: Vec<Prepared>) -> Reloaded {
-    let mut old = std::mem::take(running);
-    let mut reloaded = Reloaded::default();
-    for prepared in prepared {
-        match prepared {
-            Prepared::Kept(planned) => {
-                let id = planned.id.clone();
-                if let Some(mut node) = old.swap_remove(&id) {
-                    node.planned = planned;
-                    reloaded.kept += 1;
-                    running.insert(id, node);
-                }
-            }
-            Prepared::New(mut node) => {
-                let id = node.planned.id.clone();
-                let predecessor = old.swap_remove(&id);
-                let list = if predecessor.is_some() {
-                    &mut reloaded.replaced
-                } else {
-                    &mut reloaded.started
-                };
-                list.push(id.clone());
-                node.start(predecessor.and_then(|node| node.task));
-                running.insert(id, node);
-            }
-        }
-    }
-    for (id, node) in old {
-        reloaded.stopped.push(id);
-        tokio::spawn(node.stop());
-    }
-    reloaded
 }

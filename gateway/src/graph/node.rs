@@ -1,6 +1,6 @@
 //! A node of the graph: a block, what it was evaluated to, and what runs for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use syntax::{Decoder, Diagnostic, Diagnostics, Evaluator, Scope, Value, stdlib::Library};
 
@@ -95,19 +95,21 @@ impl PlannedNode {
 impl Node {
     /// Takes over from a running instance of the same name, or starts as a new one. Traffic goes
     /// to the new instance at once; it runs as soon as the old one has let go.
-    pub(super) fn start(&mut self, predecessor: Option<Task>) {
+    pub(super) fn start(&mut self, predecessor: Option<Task>, stop_deadline: Duration) {
         self.port.lead_to(self.instance.consumer());
         self.health
             .evaluated(Health::healthy("component evaluated"));
         let id = self.planned.id.clone();
         let health = self.health.clone();
-        self.task = Some(Task::start(id, self.instance.clone(), health, predecessor));
+        let instance = self.instance.clone();
+        let task = Task::start(id, instance, health, predecessor, stop_deadline);
+        self.task = Some(task);
     }
 
     /// Ends it; upstream is told to come back later.
-    pub(super) async fn stop(mut self) {
+    pub(super) async fn stop(mut self, deadline: Duration) {
         if let Some(task) = self.task.take() {
-            task.stop(&self.planned.id).await;
+            task.stop(&self.planned.id, deadline).await;
         }
         self.port.lead_to(None);
     }

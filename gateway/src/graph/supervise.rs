@@ -14,9 +14,6 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause: an operator who repaired the cause should not wait longer than this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How long a component may take to let go of what it holds, as Alloy allows.
-pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(600);
-
 /// A component's task.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -31,12 +28,13 @@ impl Task {
         instance: Arc<dyn Instance>,
         health: HealthReport,
         predecessor: Option<Self>,
+        stop_deadline: Duration,
     ) -> Self {
         let stop = CancellationToken::new();
         let token = stop.clone();
         let done = tokio::spawn(async move {
             if let Some(predecessor) = predecessor {
-                predecessor.stop(&id).await;
+                predecessor.stop(&id, stop_deadline).await;
             }
             supervise(&id, || instance.run(token.clone()), &health, &token).await;
         });
@@ -44,9 +42,9 @@ impl Task {
     }
 
     /// Tells the component to stop and waits until it has, or until its time is up.
-    pub(super) async fn stop(mut self, id: &str) {
+    pub(super) async fn stop(mut self, id: &str, deadline: Duration) {
         self.stop.cancel();
-        if tokio::time::timeout(STOP_DEADLINE, &mut self.done)
+        if tokio::time::timeout(deadline, &mut self.done)
             .await
             .is_err()
         {
