@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["batch", "components", "graph", "services", "telemetry"],
     ),
     ("admin", &["app", "graph"]),
-    ("cli", &["graph"]),
+    ("cli", &["graph", "net"]),
     (
         "commands",
         &[

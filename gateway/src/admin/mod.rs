@@ -11,7 +11,10 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{ALLOW, CONTENT_TYPE},
+    },
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -27,10 +30,14 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 /// All routes of the admin server, which listens at this address.
 pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
+    let reloading = match guard::may_reload_by_get(listen) {
+        true => get(reload).post(reload),
+        false => get(refuse_get).post(reload),
+    };
     Router::new()
         .route("/-/ready", get(ready))
         .route("/-/healthy", get(healthy))
-        .route("/-/reload", get(reload).post(reload))
+        .route("/-/reload", reloading)
         .route("/metrics", get(metrics))
         .route("/api/v0/web/components", get(components::list))
         .route("/api/v0/web/components/{*id}", get(components::detail))
@@ -72,6 +79,12 @@ async fn reload(State(app): State<Arc<App>>) -> Response {
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
+}
+
+async fn refuse_get() -> Response {
+    let reason = "reload with POST: this server is not on loopback alone, and any web page can make \
+                  a browser send a GET\n";
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], reason).into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
