@@ -70,9 +70,29 @@ impl App {
         &self.services
     }
 
-    /// Whether the first load succeeded and the process is not about to end.
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    /// Whether the gateway takes data: the first load succeeded, every component of the present
+    /// configuration has started, and the process is not about to end.
+    ///
+    /// A component that cannot start, because another process has its port, goes on trying; the
+    /// gateway is ready when it succeeds. What fails after it has started is a matter of health
+    /// alone: a load balancer that took all gateways out when a backend goes would lose the data
+    /// that their logs could hold.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing.
+    pub async fn readiness(&self) -> Result<(), String> {
+        if !self.ready.load(Ordering::Relaxed) {
+            let why = "the first configuration is not loaded yet, or the gateway is stopping";
+            return Err(why.to_owned());
+        }
+        let missing = self.engine.not_started().await;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.join("; ");
+        Err(format!(
+            "some components cannot start and go on trying: {missing}"
+        ))
     }
 
     /// What is wrong with the log, if anything is.
@@ -80,7 +100,8 @@ impl App {
         self.services.log().stats().health
     }
 
-    /// Reads the configuration and runs it in place of the present one.
+    /// Reads the configuration and runs it in place of the present one. Returns when its components
+    /// have started or failed to, for a while at most; [`App::readiness`] says which.
     ///
     /// # Errors
     /// What is wrong with it; nothing has changed then.
@@ -94,7 +115,13 @@ impl App {
             Ok(hash) => self.loads.succeeded(hash),
             Err(_) => self.loads.failed(),
         }
-        result.map(|_| self.ready.store(true, Ordering::Relaxed))
+        drop(stopped);
+        result?;
+        // Without the lock: who stops the gateway does not wait for this.
+        self.engine.settle().await;
+        let stopped = self.stopped.lock().await;
+        self.ready.store(!*stopped, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The same for a configuration that runs already: what is wrong is logged, a line each.
@@ -140,8 +167,11 @@ impl App {
 
     /// Stops taking data, lets what is under way end, and closes the log.
     pub async fn drain(&self) {
-        *self.stopped.lock().await = true;
-        self.ready.store(false, Ordering::Relaxed);
+        {
+            let mut stopped = self.stopped.lock().await;
+            *stopped = true;
+            self.ready.store(false, Ordering::Relaxed);
+        }
         self.engine.stop().await;
         let log = self.services.log().clone();
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
@@ -264,10 +294,10 @@ mod tests {
         let sources = move || Ok(vec![SourceFile::new("test.alloy", text)]);
         let app = App::new(services, Stability::Experimental, Box::new(sources));
         app.load().await.unwrap();
-        assert!(app.is_ready());
+        app.readiness().await.unwrap();
         app.drain().await;
         assert!(matches!(app.reload().await, Err(LoadError::Stopping)));
         assert!(app.engine().view().await.is_empty());
-        assert!(!app.is_ready());
+        assert!(app.readiness().await.is_err());
     }
 }

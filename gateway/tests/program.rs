@@ -7,6 +7,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -218,6 +222,19 @@ impl Gateway {
         kill_process(pid, signal).unwrap();
     }
 
+    async fn until_ready_is(&self, status: u16, text: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let admin = self.admin.to_string();
+            let found = fetch::get(&admin, "/-/ready").await;
+            if matches!(&found, Ok((is, says)) if *is == status && says.contains(text)) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{found:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
     /// Waits for a number of loads that succeeded or failed.
     async fn metric(&self, line: &str) {
         for _ in 0..400 {
@@ -294,8 +311,6 @@ async fn a_gateway_reloads_reports_and_drains() {
     gateway.signal(Signal::HUP);
     gateway.metric("corten_config_load_failures_total 2").await;
 
-    // The listener was never closed.
-    assert!(std::net::TcpStream::connect(gateway.grpc).is_ok());
     let ended = gateway.process.terminate(PATIENCE).await.unwrap();
     assert!(ended.success(), "{ended}");
 }
@@ -338,6 +353,40 @@ fn ask(address: &str, lines: &[&str]) -> String {
 }
 
 #[tokio::test]
+async fn a_reload_of_a_receiver_refuses_no_connection() {
+    let gateway = Gateway::start().await;
+    let (address, stop) = (gateway.grpc, Arc::new(AtomicBool::new(false)));
+    let client = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let mut refused = Vec::new();
+            let mut connected = 0;
+            while !stop.load(Ordering::Relaxed) {
+                match std::net::TcpStream::connect(address) {
+                    Ok(_) => connected += 1,
+                    Err(error) => refused.push(error),
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (connected, refused)
+        }
+    });
+    for reload in 1..=3 {
+        let size = format!("grpc {{\nmax_recv_msg_size = \"{reload}MiB\"");
+        let text = configuration(address, "basic").replace("grpc {", &size);
+        gateway.configure(&text);
+        let reloaded = gateway.get("/-/reload").await;
+        assert_eq!(reloaded, (200, "config reloaded\n".to_owned()));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (connected, refused) = client.join().unwrap();
+    assert!(refused.is_empty(), "{refused:?}");
+    assert!(connected > 50, "only {connected} attempts");
+    let replaced = gateway.log().matches("started=0 replaced=1").count();
+    assert_eq!(replaced, 3, "{}", gateway.log());
+}
+
+#[tokio::test]
 async fn a_web_page_cannot_reload() {
     let gateway = Gateway::start().await;
     let admin = gateway.admin.to_string();
@@ -367,6 +416,35 @@ async fn a_web_page_cannot_reload() {
     let origin = "Origin: http://evil.example";
     let answer = ask(&admin, &[post[0], post[1], post[2], origin]);
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_gateway_whose_port_is_taken_is_not_ready_until_it_is_free() {
+    let mut gateway = Gateway::start().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = configuration(taken.local_addr().unwrap(), "basic");
+    gateway.configure(&text);
+    let (status, reason) = gateway.get("/-/reload").await;
+    let missing = "otelcol.receiver.otlp.r: cannot listen on";
+    assert_eq!(status, 200);
+    assert!(
+        reason.starts_with("config reloaded\n") && reason.contains(missing),
+        "{reason}"
+    );
+    gateway
+        .metric("corten_config_last_load_successful 1.0")
+        .await;
+    let (status, reason) = gateway.get("/-/ready").await;
+    assert_eq!(status, 503);
+    assert!(reason.contains(missing), "{reason}");
+
+    // The same at a first start.
+    gateway.process.terminate(PATIENCE).await.unwrap();
+    gateway.process.restart().unwrap();
+    gateway.until_ready_is(503, missing).await;
+    assert!(gateway.log().contains("corten is not ready"));
+    drop(taken);
+    gateway.until_ready_is(200, "Corten is ready.").await;
 }
 
 #[tokio::test]

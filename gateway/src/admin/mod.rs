@@ -48,10 +48,12 @@ pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.is_ready() {
-        (StatusCode::OK, "Corten is ready.\n").into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Corten is not ready.\n").into_response()
+    match app.readiness().await {
+        Ok(()) => (StatusCode::OK, "Corten is ready.\n").into_response(),
+        Err(missing) => {
+            let text = format!("Corten is not ready.\n{missing}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
     }
 }
 
@@ -73,7 +75,14 @@ async fn healthy(State(app): State<Arc<App>>) -> Response {
 
 async fn reload(State(app): State<Arc<App>>) -> Response {
     match app.reload().await {
-        Ok(()) => (StatusCode::OK, "config reloaded\n").into_response(),
+        Ok(()) => {
+            let text = match app.readiness().await {
+                Ok(()) => "config reloaded\n".to_owned(),
+                // It was loaded, and the one before is gone: that is no failure to load.
+                Err(missing) => format!("config reloaded\n{missing}\n"),
+            };
+            (StatusCode::OK, text).into_response()
+        }
         Err(error @ LoadError::Stopping) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
         }

@@ -89,7 +89,13 @@ async fn gateway(options: RunOptions, logs: Logs) -> Result<(), String> {
         let app = app.clone();
         async move { app.engine().follow().await }
     });
-    tracing::info!(admin = %address, storage = %options.storage.display(), "corten is ready");
+    match app.readiness().await {
+        Ok(()) => {
+            let storage = options.storage.display();
+            tracing::info!(admin = %address, %storage, "corten is ready");
+        }
+        Err(missing) => tracing::error!(admin = %address, "corten is not ready: {missing}"),
+    }
     signals.serve(&app).await;
 
     tracing::info!("stopping: no new data is taken, what is owed stays in the log");

@@ -16,8 +16,13 @@ use super::{
     node::{Node, Place},
     plan::PlannedNode,
     scope::ExportScope,
+    supervise::Start,
 };
 use crate::services::Services;
+
+/// How long a load waits to see whether what it started runs. A listener is open or refused well
+/// within that.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
 
 /// How long a component may take to let go of what it holds, unless said otherwise: as Alloy allows.
 const STOP_DEADLINE: Duration = Duration::from_secs(600);
@@ -302,6 +307,30 @@ impl Engine {
         node.start(predecessor, self.stop_deadline);
         tracing::info!(component = %node.planned.id, "component updated: what it refers to changed");
         Ok(changed)
+    }
+
+    /// Waits until each component has started or failed to, for a while at most: one that waits
+    /// for its predecessor may take longer, and its predecessor's listener is open until then.
+    pub async fn settle(&self) {
+        let watches: Vec<_> = {
+            let nodes = self.nodes.lock().await;
+            nodes.values().filter_map(Node::start_watch).collect()
+        };
+        let settled = watches.into_iter().map(|mut start| async move {
+            // An error means that the component is gone.
+            let _ = start.wait_for(|start| *start != Start::Pending).await;
+        });
+        let _ = tokio::time::timeout(SETTLE_MAX, futures::future::join_all(settled)).await;
+    }
+
+    /// Components that could not start, each with the reason; they go on trying.
+    pub async fn not_started(&self) -> Vec<String> {
+        let nodes = self.nodes.lock().await;
+        let failed = |node: &Node| match &*node.start_watch()?.borrow() {
+            Start::Failed(reason) => Some(format!("{}: {reason}", node.planned.id)),
+            Start::Pending | Start::Done => None,
+        };
+        nodes.values().filter_map(failed).collect()
     }
 
     /// Stops everything, sources first, so that what they hold can still flow off: a component

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use syntax::{Decoder, Diagnostic, Diagnostics, Evaluator, Scope, Value, stdlib::Library};
+use tokio::sync::watch;
 
 use super::{
     Health, HealthReport, Port, Site,
     definition::{Arguments, Instance},
     export::Publisher,
     plan::PlannedNode,
-    supervise::Task,
+    supervise::{Start, Task},
 };
 use crate::services::Services;
 
@@ -104,6 +105,11 @@ impl Node {
         let instance = self.instance.clone();
         let task = Task::start(id, instance, health, predecessor, stop_deadline);
         self.task = Some(task);
+    }
+
+    /// Whether it has started, now and later.
+    pub(super) fn start_watch(&self) -> Option<watch::Receiver<Start>> {
+        self.task.as_ref().map(Task::start_watch)
     }
 
     /// Ends it; upstream is told to come back later.
