@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::{
@@ -31,8 +31,9 @@ pub struct App {
     services: Services,
     sources: ReadSources,
     ready: AtomicBool,
-    /// One reload at a time.
-    reloading: tokio::sync::Mutex<()>,
+    /// Held while a configuration is loaded, one at a time; true once the graph is being stopped,
+    /// for a load would start it again.
+    stopped: tokio::sync::Mutex<bool>,
     loads: Arc<Loads>,
 }
 
@@ -42,15 +43,21 @@ impl App {
         let engine = Engine::new(crate::components::TABLE, stability, services.clone());
         let loads = Arc::new(Loads::default());
         services.metrics().collect(Box::new(loads.clone()));
-        let (ready, reloading) = (AtomicBool::new(false), tokio::sync::Mutex::default());
+        let (ready, stopped) = (AtomicBool::new(false), tokio::sync::Mutex::default());
         Self {
             engine,
             services,
             sources,
             ready,
-            reloading,
+            stopped,
             loads,
         }
+    }
+
+    /// Components that a reload takes out or replaces have this long to stop.
+    pub fn stopping_within(mut self, deadline: Duration) -> Self {
+        self.engine = self.engine.stopping_within(deadline);
+        self
     }
 
     /// The component graph.
@@ -63,9 +70,29 @@ impl App {
         &self.services
     }
 
-    /// Whether the first load succeeded and the process is not about to end.
-    pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+    /// Whether the gateway takes data: the first load succeeded, every component of the present
+    /// configuration has started, and the process is not about to end.
+    ///
+    /// A component that cannot start, because another process has its port, goes on trying; the
+    /// gateway is ready when it succeeds. What fails after it has started is a matter of health
+    /// alone: a load balancer that took all gateways out when a backend goes would lose the data
+    /// that their logs could hold.
+    ///
+    /// # Errors
+    /// A sentence that says what is missing.
+    pub async fn readiness(&self) -> Result<(), String> {
+        if !self.ready.load(Ordering::Relaxed) {
+            let why = "the first configuration is not loaded yet, or the gateway is stopping";
+            return Err(why.to_owned());
+        }
+        let missing = self.engine.not_started().await;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.join("; ");
+        Err(format!(
+            "some components cannot start and go on trying: {missing}"
+        ))
     }
 
     /// What is wrong with the log, if anything is.
@@ -73,18 +100,28 @@ impl App {
         self.services.log().stats().health
     }
 
-    /// Reads the configuration and runs it in place of the present one.
+    /// Reads the configuration and runs it in place of the present one. Returns when its components
+    /// have started or failed to, for a while at most; [`App::readiness`] says which.
     ///
     /// # Errors
     /// What is wrong with it; nothing has changed then.
     pub async fn load(&self) -> Result<(), LoadError> {
-        let _one_at_a_time = self.reloading.lock().await;
+        let stopped = self.stopped.lock().await;
+        if *stopped {
+            return Err(LoadError::Stopping);
+        }
         let result = self.read_and_load().await;
         match &result {
             Ok(hash) => self.loads.succeeded(hash),
             Err(_) => self.loads.failed(),
         }
-        result.map(|_| self.ready.store(true, Ordering::Relaxed))
+        drop(stopped);
+        result?;
+        // Without the lock: who stops the gateway does not wait for this.
+        self.engine.settle().await;
+        let stopped = self.stopped.lock().await;
+        self.ready.store(!*stopped, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The same for a configuration that runs already: what is wrong is logged, a line each.
@@ -95,7 +132,9 @@ impl App {
         let result = self.load().await;
         match &result {
             Ok(()) => {}
-            Err(LoadError::Unreadable(reason)) => tracing::error!("{reason}"),
+            Err(error @ (LoadError::Stopping | LoadError::Unreadable(_))) => {
+                tracing::error!("{error}");
+            }
             Err(LoadError::Wrong(diagnostics)) => {
                 for diagnostic in diagnostics.iter() {
                     let at = diagnostic.file.position(diagnostic.span.start);
@@ -104,9 +143,10 @@ impl App {
                 }
             }
         }
-        result.inspect_err(|_| {
+        if matches!(result, Err(LoadError::Unreadable(_) | LoadError::Wrong(_))) {
             tracing::error!("the configuration was not loaded; the one before it goes on");
-        })
+        }
+        result
     }
 
     async fn read_and_load(&self) -> Result<String, LoadError> {
@@ -127,7 +167,11 @@ impl App {
 
     /// Stops taking data, lets what is under way end, and closes the log.
     pub async fn drain(&self) {
-        self.ready.store(false, Ordering::Relaxed);
+        {
+            let mut stopped = self.stopped.lock().await;
+            *stopped = true;
+            self.ready.store(false, Ordering::Relaxed);
+        }
         self.engine.stop().await;
         let log = self.services.log().clone();
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
@@ -137,6 +181,8 @@ impl App {
 /// Why a configuration was not loaded.
 #[derive(Debug)]
 pub enum LoadError {
+    /// The gateway is about to end.
+    Stopping,
     /// Its files cannot be read; the sentence says which.
     Unreadable(String),
     /// All that is wrong with it.
@@ -146,6 +192,10 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Stopping => formatter.write_str(
+                "the gateway is stopping and loads nothing any more; start it again to run another \
+                 configuration",
+            ),
             Self::Unreadable(reason) => formatter.write_str(reason),
             Self::Wrong(diagnostics) => formatter.write_str(diagnostics.render().trim_end()),
         }
@@ -227,5 +277,27 @@ impl Collector for Loads {
             None,
             MetricType::Counter,
         )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{batch::MemoryBudget, telemetry::Logs};
+
+    #[tokio::test]
+    async fn nothing_is_loaded_once_the_gateway_stops() {
+        let folder = tempfile::tempdir().unwrap();
+        let services = Services::new(MemoryBudget::new(1 << 20), Logs::start());
+        services.open(wal::Log::open(wal::Options::new(folder.path())).unwrap());
+        let text = "otelcol.exporter.debug \"d\" { }";
+        let sources = move || Ok(vec![SourceFile::new("test.alloy", text)]);
+        let app = App::new(services, Stability::Experimental, Box::new(sources));
+        app.load().await.unwrap();
+        app.readiness().await.unwrap();
+        app.drain().await;
+        assert!(matches!(app.reload().await, Err(LoadError::Stopping)));
+        assert!(app.engine().view().await.is_empty());
+        assert!(app.readiness().await.is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! The command line. Flags that Alloy has keep Alloy's names, defaults and meaning; those that
 //! Corten does not honour are refused by name, with the reason.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod unsupported;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use crate::graph::Stability;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+
+use crate::{graph::Stability, net::Address};
 
 /// Corten, a telemetry gateway: takes OTLP, keeps it in a log on disk before it answers, and
 /// forwards it.
@@ -15,6 +17,18 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads a command line, the program's name first.
+    ///
+    /// # Errors
+    /// What is wrong with it; also the help, if that was asked for.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments = unsupported::sift(arguments.into_iter().collect());
+        let refuse = |reason| Self::command().error(ErrorKind::InvalidValue, reason);
+        Self::try_parse_from(arguments.map_err(refuse)?)
+    }
 }
 
 /// The commands.
@@ -33,9 +47,10 @@ pub enum Command {
 /// `corten run`
 #[derive(Debug, Args)]
 pub struct RunOptions {
-    /// A file, or a folder whose *.alloy files are read as one. Without it: OTLP on 4317 and 4318,
-    /// each signal to $CORTEN_LOGS_ENDPOINT, $CORTEN_METRICS_ENDPOINT, $CORTEN_TRACES_ENDPOINT, and
-    /// to the log where none is set
+    /// A file, a folder whose *.alloy files are read as one, or - for standard input, which is read
+    /// once: a reload takes the same text again. Without it: OTLP on 4317 and 4318, each signal to
+    /// $CORTEN_LOGS_ENDPOINT, $CORTEN_METRICS_ENDPOINT, $CORTEN_TRACES_ENDPOINT, and to the log
+    /// where none is set
     pub path: Option<PathBuf>,
 
     #[command(flatten)]
@@ -45,9 +60,10 @@ pub struct RunOptions {
     #[arg(
         long = "server.http.listen-addr",
         default_value = "127.0.0.1:12345",
-        value_name = "ADDRESS"
+        value_name = "ADDRESS",
+        value_parser = address
     )]
-    pub listen: SocketAddr,
+    pub listen: Address,
 
     /// Where the log is kept
     #[arg(
@@ -80,9 +96,6 @@ pub struct RunOptions {
     #[arg(long = "disable-reporting", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", default_value = "true", hide = true)]
     pub disable_reporting: bool,
-
-    #[command(flatten)]
-    pub unsupported: Unsupported,
 }
 
 /// What says how a configuration is read.
@@ -127,45 +140,6 @@ impl From<StabilityLevel> for Stability {
 pub enum ConfigFormat {
     /// Alloy's language
     Alloy,
-}
-
-/// Flags of `alloy run` that Corten does not honour. They are known, so that they can be refused
-/// by name instead of being taken for a mistake.
-#[derive(Debug, Args)]
-pub struct Unsupported {
-    #[arg(long = "cluster.enabled", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide = true,
-          value_parser = only_false("clustering is not part of this version"))]
-    cluster_enabled: String,
-    #[arg(long = "server.http.memory-addr", hide = true,
-          value_parser = refused("components reach each other without HTTP here; remove the flag"))]
-    memory_addr: Option<String>,
-    #[arg(long = "server.http.ui-path-prefix", hide = true,
-          value_parser = refused("there is no user interface in this version"))]
-    ui_path_prefix: Option<String>,
-    #[arg(long = "server.http.enable-pprof", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide = true,
-          value_parser = only_false("Go profiles do not exist in this program"))]
-    enable_pprof: String,
-    #[arg(long = "server.http.enable-graphql", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide = true,
-          value_parser = only_false("there is no GraphQL API in this version"))]
-    enable_graphql: String,
-    #[arg(long = "feature.community-components.enabled", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide = true,
-          value_parser = only_false("no community components exist here"))]
-    community_components: String,
-    #[arg(long = "feature.prometheus.direct-fanout.enabled", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide = true,
-          value_parser = only_false("fan-out is always direct here; remove the flag"))]
-    direct_fanout: String,
-    #[arg(long = "config.bypass-conversion-errors", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "false", hide = true,
-          value_parser = only_false("other formats are not converted in this version"))]
-    bypass_conversion_errors: String,
-    #[arg(long = "config.extra-args", hide = true,
-          value_parser = refused("other formats are not converted in this version"))]
-    extra_args: Option<String>,
 }
 
 /// `corten validate`
@@ -234,15 +208,9 @@ fn bytes(text: &str) -> Result<u64, String> {
     text.parse().map(syntax::ByteSize::bytes)
 }
 
-fn refused(why: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
-    move |_| Err(format!("not supported: {why}"))
-}
-
-fn only_false(why: &'static str) -> impl Fn(&str) -> Result<String, String> + Clone {
-    move |value| match value {
-        "false" => Ok(value.to_owned()),
-        _ => Err(format!("not supported: {why}")),
-    }
+/// `host:port`, where an empty host is every interface, as with Alloy.
+fn address(text: &str) -> Result<Address, String> {
+    Address::new("tcp", text)
 }
 
 #[cfg(test)]
@@ -256,25 +224,50 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn read(flag: &str) -> Result<Cli, String> {
+        let arguments = ["corten", "run", flag].map(OsString::from);
+        Cli::read(arguments).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn what_is_not_honoured_is_refused_with_a_reason() {
-        let refused = |flag: &str| {
-            let error = Cli::try_parse_from(["corten", "run", flag])
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains("not supported"), "{flag}: {error}");
-        };
-        refused("--cluster.enabled");
-        refused("--cluster.enabled=true");
-        refused("--server.http.enable-pprof=true");
-        refused("--config.extra-args=-x");
+        for (flag, reason) in [
+            ("--cluster.enabled", "clustering"),
+            ("--cluster.enabled=true", "clustering"),
+            ("--server.http.enable-pprof=true", "Go profiles"),
+            ("--config.extra-args=-x", "not converted"),
+        ] {
+            let error = read(flag).unwrap_err();
+            let name = flag.split('=').next().unwrap();
+            let expected = format!("{name} is not supported: ");
+            assert!(error.contains(&expected), "{flag}: {error}");
+            assert!(error.contains(reason), "{flag}: {error}");
+        }
         for flag in [
             "--cluster.enabled=false",
             "--disable-reporting",
             "--stability.level=experimental",
         ] {
-            Cli::try_parse_from(["corten", "run", flag]).unwrap();
+            read(flag).unwrap();
         }
-        assert!(Cli::try_parse_from(["corten", "run", "--config.format=otelcol"]).is_err());
+        assert!(read("--config.format=otelcol").is_err());
+        assert!(read("--nonsense").unwrap_err().contains("unexpected"));
+    }
+
+    #[test]
+    fn the_admin_server_listens_where_alloy_can() {
+        for address in ["127.0.0.1:12345", ":12345", "localhost:12345", "[::1]:0"] {
+            let cli = read(&format!("--server.http.listen-addr={address}")).unwrap();
+            let Command::Run(options) = cli.command else {
+                panic!("not a run");
+            };
+            assert_eq!(options.listen, Address::Tcp(address.to_owned()));
+        }
+        for address in ["12345", "localhost", "localhost:http"] {
+            assert!(
+                read(&format!("--server.http.listen-addr={address}")).is_err(),
+                "{address}"
+            );
+        }
     }
 }

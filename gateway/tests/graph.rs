@@ -20,6 +20,7 @@ use corten::{
     telemetry::Logs,
 };
 use syntax::SourceFile;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const TABLE: &[Definition] = &[
@@ -35,8 +36,11 @@ static SEEN: Mutex<BTreeMap<String, Seen>> = Mutex::new(BTreeMap::new());
 #[derive(Clone, Default)]
 struct Seen {
     built: u64,
+    notes: Vec<String>,
     running: u64,
     stopped: u64,
+    told_at: Option<Instant>,
+    stopped_at: Option<Instant>,
     items: u64,
     site: Option<Site>,
 }
@@ -55,6 +59,7 @@ fn seen(id: &str) -> Seen {
 struct Sink {
     site: Site,
     refuse: bool,
+    linger: Duration,
 }
 
 #[derive(syntax::Arguments, Clone, Debug, PartialEq)]
@@ -68,6 +73,9 @@ struct SinkArguments {
     /// Whether it cannot be built.
     #[attr(default = false)]
     broken: bool,
+    /// How long it takes to stop.
+    #[attr(default = "0s")]
+    linger: Duration,
 }
 
 #[derive(syntax::Exports, Clone, Debug)]
@@ -85,10 +93,14 @@ impl Component for Sink {
         if arguments.broken {
             return Err("it is broken".to_owned());
         }
-        note(site.id(), |seen| seen.built += 1);
+        note(site.id(), |seen| {
+            seen.built += 1;
+            seen.notes.push(arguments.note);
+        });
         Ok(Self {
             site,
             refuse: arguments.refuse,
+            linger: arguments.linger,
         })
     }
 
@@ -105,7 +117,12 @@ impl Component for Sink {
     async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
         note(self.site.id(), |seen| seen.running += 1);
         stop.cancelled().await;
-        note(self.site.id(), |seen| seen.stopped += 1);
+        let told = Instant::now();
+        tokio::time::sleep(self.linger).await;
+        note(self.site.id(), |seen| {
+            seen.stopped += 1;
+            seen.told_at = Some(told);
+        });
         Ok(())
     }
 }
@@ -123,7 +140,9 @@ impl Consumer for Sink {
 }
 
 /// Refers to others.
-struct Source;
+struct Source {
+    site: Site,
+}
 
 #[derive(syntax::Arguments, Clone, Debug, PartialEq)]
 struct SourceArguments {
@@ -144,11 +163,20 @@ impl Component for Source {
 
     fn build(_: Self::Arguments, site: Site) -> Result<Self, String> {
         note(site.id(), |seen| seen.built += 1);
-        Ok(Self)
+        Ok(Self { site })
     }
 
     fn exports(&self) -> Nothing {
         Nothing {}
+    }
+
+    async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
+        stop.cancelled().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        note(self.site.id(), |seen| {
+            seen.stopped_at = Some(Instant::now())
+        });
+        Ok(())
     }
 }
 
@@ -359,6 +387,82 @@ async fn a_changed_export_reaches_those_who_use_it_and_nobody_else() {
     );
     following.abort();
     engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_replaced_instance_exports_is_ignored() {
+    let engine = Arc::new(engine());
+    let text = "
+        test.text \"s\" { value = \"first\" }
+        test.sink \"s\" { note = test.text.s.value }
+    ";
+    load(&engine, text).await;
+    let replaced = seen("test.text.s").site.unwrap();
+    load(&engine, &text.replace("first", "second")).await;
+    let present = seen("test.text.s").site.unwrap();
+    assert_eq!(seen("test.sink.s").built, 2);
+    let following = tokio::spawn({
+        let engine = engine.clone();
+        async move { engine.follow().await }
+    });
+    // They are taken in order, so the first has had its effect when the second shows.
+    for (site, value) in [(replaced, "stale"), (present, "third")] {
+        let value = value.to_owned();
+        site.publish(&TextExports { value });
+    }
+    until(|| seen("test.sink.s").built >= 3).await;
+    let notes = seen("test.sink.s").notes;
+    assert_eq!(notes, ["first", "second", "third"]);
+    following.abort();
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn sources_stop_first_and_all_others_at_once() {
+    let engine = engine();
+    let text = "
+        test.source \"t\" { forward_to = [test.sink.t1.input, test.sink.t2.input] }
+        test.sink \"t1\" { linger = \"400ms\" }
+        test.sink \"t2\" { linger = \"400ms\" }
+        test.sink \"t3\" { linger = \"400ms\" }
+    ";
+    load(&engine, text).await;
+    let sinks = ["test.sink.t1", "test.sink.t2", "test.sink.t3"];
+    until(|| sinks.iter().all(|sink| seen(sink).running == 1)).await;
+    let started = Instant::now();
+    engine.stop().await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(800), "{took:?}");
+    let source = seen("test.source.t").stopped_at;
+    let told = sinks.map(|sink| seen(sink).told_at);
+    assert!(source.is_some() && told.iter().all(Option::is_some));
+    assert!(source <= told[0] && source <= told[1] && told[2] < source);
+}
+
+#[tokio::test]
+async fn a_component_that_a_reload_takes_out_has_the_same_time_to_stop() {
+    let engine = engine().stopping_within(Duration::from_millis(300));
+    let text = "
+        test.sink \"u1\" { linger = \"100ms\" }
+        test.sink \"u2\" { linger = \"1h\" }
+        test.sink \"u3\" { note = \"old\" linger = \"1h\" }
+    ";
+    let text = text.replace("\" linger", "\"\nlinger");
+    load(&engine, &text).await;
+    until(|| {
+        ["u1", "u2", "u3"]
+            .iter()
+            .all(|id| seen(&format!("test.sink.{id}")).running == 1)
+    })
+    .await;
+    load(&engine, "test.sink \"u3\" { note = \"new\" }").await;
+    // The successor runs when its predecessor was abandoned.
+    until(|| seen("test.sink.u3").running == 2).await;
+    let stop = tokio::time::timeout(Duration::from_secs(5), engine.stop());
+    stop.await
+        .expect("nobody is waited for longer than allowed");
+    let stopped = ["u1", "u2", "u3"].map(|id| seen(&format!("test.sink.{id}")).stopped);
+    assert_eq!(stopped, [1, 0, 1]);
 }
 
 #[tokio::test]

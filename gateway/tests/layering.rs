@@ -16,9 +16,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         "components",
         &["batch", "delivery", "graph", "ledger", "net", "telemetry"],
     ),
-    ("app", &["components", "graph", "services"]),
+    (
+        "app",
+        &["batch", "components", "graph", "services", "telemetry"],
+    ),
     ("admin", &["app", "graph"]),
-    ("cli", &["graph"]),
+    ("cli", &["graph", "net"]),
     (
         "commands",
         &[

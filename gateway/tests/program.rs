@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "what helps a test is a test, too")]
 
 use std::{
-    io::Write,
+    io::{Read, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -118,6 +122,42 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+#[tokio::test]
+async fn a_configuration_from_standard_input_survives_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = ports::free(1).unwrap()[0].to_string();
+    let mut child = tokio::process::Command::new(CORTEN)
+        .args(["run", "-"])
+        .arg(format!("--server.http.listen-addr={admin}"))
+        .arg(format!("--storage.path={}", folder.path().display()))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let text = b"otelcol.exporter.debug \"d\" { }";
+    tokio::io::AsyncWriteExt::write_all(&mut input, text)
+        .await
+        .unwrap();
+    drop(input);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !fetch::get(&admin, "/-/ready")
+        .await
+        .is_ok_and(|(status, _)| status == 200)
+    {
+        assert!(tokio::time::Instant::now() < deadline, "it is not ready");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    let reloaded = fetch::get(&admin, "/-/reload").await.unwrap();
+    assert_eq!(reloaded, (200, "config reloaded\n".to_owned()));
+    let (_, components) = fetch::get(&admin, "/api/v0/web/components").await.unwrap();
+    assert!(
+        components.contains("otelcol.exporter.debug.d"),
+        "{components}"
+    );
+}
+
 /// A running gateway with its files.
 struct Gateway {
     folder: tempfile::TempDir,
@@ -128,15 +168,21 @@ struct Gateway {
 
 impl Gateway {
     async fn start() -> Self {
+        Self::start_at(&ports::free(1).unwrap()[0].to_string()).await
+    }
+
+    /// With its admin server at an address which this machine can reach as loopback.
+    async fn start_at(listen: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = ports::free(2).unwrap();
-        let (admin, grpc) = (ports[0], ports[1]);
+        let grpc = ports::free(1).unwrap()[0];
+        let port = listen.rsplit_once(':').unwrap().1.parse().unwrap();
+        let admin = SocketAddr::from(([127, 0, 0, 1], port));
         let path = folder.path().join("config.alloy");
         std::fs::write(&path, configuration(grpc, "basic")).unwrap();
         let arguments = [
             "run".to_owned(),
             path.display().to_string(),
-            format!("--server.http.listen-addr={admin}"),
+            format!("--server.http.listen-addr={listen}"),
             format!("--storage.path={}", folder.path().join("data").display()),
         ];
         let command = process::Command {
@@ -167,9 +213,26 @@ impl Gateway {
         fetch::get(&self.admin.to_string(), path).await.unwrap()
     }
 
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    async fn until_ready_is(&self, status: u16, text: &str) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let admin = self.admin.to_string();
+            let found = fetch::get(&admin, "/-/ready").await;
+            if matches!(&found, Ok((is, says)) if *is == status && says.contains(text)) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{found:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// Waits for a number of loads that succeeded or failed.
@@ -248,10 +311,140 @@ async fn a_gateway_reloads_reports_and_drains() {
     gateway.signal(Signal::HUP);
     gateway.metric("corten_config_load_failures_total 2").await;
 
-    // The listener was never closed.
-    assert!(std::net::TcpStream::connect(gateway.grpc).is_ok());
     let ended = gateway.process.terminate(PATIENCE).await.unwrap();
     assert!(ended.success(), "{ended}");
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_request_under_way() {
+    let mut gateway = Gateway::start().await;
+    let text = configuration(gateway.grpc, "basic").replace("grpc {", "http {");
+    gateway.configure(&text);
+    assert_eq!(gateway.get("/-/reload").await.0, 200);
+    // The request says how long it is and stops there, and a draining server waits for it.
+    let mut client = std::net::TcpStream::connect(gateway.grpc).unwrap();
+    let head = "POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                Content-Length: 100\r\n\r\n{";
+    client.write_all(head.as_bytes()).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    gateway.signal(Signal::TERM);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(
+        gateway.process.exited().unwrap().is_none(),
+        "one signal waits for the request"
+    );
+    let ended = gateway
+        .process
+        .terminate(Duration::from_secs(2))
+        .await
+        .unwrap();
+    assert_eq!(ended.code(), Some(1));
+    assert!(gateway.log().contains("level=error msg=\"a second signal"));
+}
+
+/// The head and the body of an answer to a request of these lines.
+fn ask(address: &str, lines: &[&str]) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let request = format!("{}\r\nConnection: close\r\n\r\n", lines.join("\r\n"));
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_reload_of_a_receiver_refuses_no_connection() {
+    let gateway = Gateway::start().await;
+    let (address, stop) = (gateway.grpc, Arc::new(AtomicBool::new(false)));
+    let client = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let mut refused = Vec::new();
+            let mut connected = 0;
+            while !stop.load(Ordering::Relaxed) {
+                match std::net::TcpStream::connect(address) {
+                    Ok(_) => connected += 1,
+                    Err(error) => refused.push(error),
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            (connected, refused)
+        }
+    });
+    for reload in 1..=3 {
+        let size = format!("grpc {{\nmax_recv_msg_size = \"{reload}MiB\"");
+        let text = configuration(address, "basic").replace("grpc {", &size);
+        gateway.configure(&text);
+        let reloaded = gateway.get("/-/reload").await;
+        assert_eq!(reloaded, (200, "config reloaded\n".to_owned()));
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (connected, refused) = client.join().unwrap();
+    assert!(refused.is_empty(), "{refused:?}");
+    assert!(connected > 50, "only {connected} attempts");
+    let replaced = gateway.log().matches("started=0 replaced=1").count();
+    assert_eq!(replaced, 3, "{}", gateway.log());
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_reload() {
+    let gateway = Gateway::start().await;
+    let admin = gateway.admin.to_string();
+    let host = format!("Host: {admin}");
+    for site in ["cross-site", "same-site"] {
+        let site = format!("Sec-Fetch-Site: {site}");
+        let answer = ask(&admin, &["GET /-/reload HTTP/1.1", &host, &site]);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
+    assert_eq!(gateway.get("/-/reload").await.0, 200);
+
+    // On all interfaces a GET is not enough, whoever sends it.
+    let port = ports::free(1).unwrap()[0].port();
+    let gateway = Gateway::start_at(&format!(":{port}")).await;
+    let admin = gateway.admin.to_string();
+    let answer = ask(&admin, &["GET /-/reload HTTP/1.1", "Host: gateway"]);
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    assert!(answer.contains("allow: POST"), "{answer}");
+    assert!(answer.contains("reload with POST"), "{answer}");
+    let post = [
+        "POST /-/reload HTTP/1.1",
+        "Host: gateway",
+        "Content-Length: 0",
+    ];
+    let answer = ask(&admin, &post);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let origin = "Origin: http://evil.example";
+    let answer = ask(&admin, &[post[0], post[1], post[2], origin]);
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_gateway_whose_port_is_taken_is_not_ready_until_it_is_free() {
+    let mut gateway = Gateway::start().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let text = configuration(taken.local_addr().unwrap(), "basic");
+    gateway.configure(&text);
+    let (status, reason) = gateway.get("/-/reload").await;
+    let missing = "otelcol.receiver.otlp.r: cannot listen on";
+    assert_eq!(status, 200);
+    assert!(
+        reason.starts_with("config reloaded\n") && reason.contains(missing),
+        "{reason}"
+    );
+    gateway
+        .metric("corten_config_last_load_successful 1.0")
+        .await;
+    let (status, reason) = gateway.get("/-/ready").await;
+    assert_eq!(status, 503);
+    assert!(reason.contains(missing), "{reason}");
+
+    // The same at a first start.
+    gateway.process.terminate(PATIENCE).await.unwrap();
+    gateway.process.restart().unwrap();
+    gateway.until_ready_is(503, missing).await;
+    assert!(gateway.log().contains("corten is not ready"));
+    drop(taken);
+    gateway.until_ready_is(200, "Corten is ready.").await;
 }
 
 #[tokio::test]

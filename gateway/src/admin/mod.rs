@@ -11,23 +11,33 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{ALLOW, CONTENT_TYPE},
+    },
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use crate::{app::App, graph::HealthState};
+use crate::{
+    app::{App, LoadError},
+    graph::HealthState,
+};
 
 /// The content type of OpenMetrics, in which `/metrics` answers.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All routes of the admin server, which listens at this address.
 pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
+    let reloading = match guard::may_reload_by_get(listen) {
+        true => get(reload).post(reload),
+        false => get(refuse_get).post(reload),
+    };
     Router::new()
         .route("/-/ready", get(ready))
         .route("/-/healthy", get(healthy))
-        .route("/-/reload", get(reload).post(reload))
+        .route("/-/reload", reloading)
         .route("/metrics", get(metrics))
         .route("/api/v0/web/components", get(components::list))
         .route("/api/v0/web/components/{*id}", get(components::detail))
@@ -38,10 +48,12 @@ pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.is_ready() {
-        (StatusCode::OK, "Corten is ready.\n").into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Corten is not ready.\n").into_response()
+    match app.readiness().await {
+        Ok(()) => (StatusCode::OK, "Corten is ready.\n").into_response(),
+        Err(missing) => {
+            let text = format!("Corten is not ready.\n{missing}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
     }
 }
 
@@ -63,9 +75,25 @@ async fn healthy(State(app): State<Arc<App>>) -> Response {
 
 async fn reload(State(app): State<Arc<App>>) -> Response {
     match app.reload().await {
-        Ok(()) => (StatusCode::OK, "config reloaded\n").into_response(),
+        Ok(()) => {
+            let text = match app.readiness().await {
+                Ok(()) => "config reloaded\n".to_owned(),
+                // It was loaded, and the one before is gone: that is no failure to load.
+                Err(missing) => format!("config reloaded\n{missing}\n"),
+            };
+            (StatusCode::OK, text).into_response()
+        }
+        Err(error @ LoadError::Stopping) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
+        }
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
     }
+}
+
+async fn refuse_get() -> Response {
+    let reason = "reload with POST: this server is not on loopback alone, and any web page can make \
+                  a browser send a GET\n";
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], reason).into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{fail, sources::Sources};
@@ -11,10 +11,7 @@ use crate::{
     app::App,
     batch::MemoryBudget,
     cli::RunOptions,
-    net::{
-        Address,
-        server::{Limits, Server, Versions},
-    },
+    net::server::{Limits, Server, Versions},
     services::Services,
     telemetry::Logs,
 };
@@ -22,7 +19,11 @@ use crate::{
 /// How long an admin request may take to end when the process does.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
-/// Runs until SIGTERM or SIGINT; SIGHUP reloads.
+/// How long threads that wait for the disk may take to end when the process does.
+const THREADS_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT; SIGHUP reloads. A second SIGTERM or SIGINT does not wait until
+/// components have stopped.
 pub fn run(options: RunOptions) -> ExitCode {
     let logs = Logs::start();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -33,41 +34,49 @@ pub fn run(options: RunOptions) -> ExitCode {
         Err(error) => return fail(format!("cannot start threads: {error}")),
     };
     let ended = runtime.block_on(gateway(options, logs));
-    runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => fail(reason),
+        Ok(()) => {
+            runtime.shutdown_timeout(THREADS_GRACE);
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            runtime.shutdown_background();
+            fail(reason)
+        }
     }
 }
 
 async fn gateway(options: RunOptions, logs: Logs) -> Result<(), String> {
+    // Before anything else: a SIGHUP that nobody listens for ends the process.
+    let mut signals = Signals::install()?;
     let services = Services::new(MemoryBudget::new(options.memory_budget), logs);
-    let mut storage = wal::Options::new(&options.storage);
-    storage.budget_bytes = options.storage_budget;
-    let opened = tokio::task::spawn_blocking(move || wal::Log::open(storage)).await;
-    let log = opened
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())?;
+    let log = tokio::select! {
+        log = open_log(&options) => log?,
+        // The log has taken nothing yet, and a restart opens it as a kill would have left it.
+        () = signals.stop() => {
+            tracing::info!("stopped before the log was open");
+            return Ok(());
+        }
+    };
     services.open(log);
 
     let sources = Sources::new(options.path);
     let stability = options.config.stability.into();
-    let app = Arc::new(App::new(
-        services,
-        stability,
-        Box::new(move || sources.read()),
-    ));
+    let app = App::new(services, stability, Box::new(move || sources.read()));
+    let app = Arc::new(app.stopping_within(options.shutdown_deadline));
 
-    let address = Address::Tcp(options.listen.to_string());
     let listener = app
         .services()
         .listeners()
-        .open(&address)
+        .open(&options.listen)
         .await
         .map_err(|error| {
             format!("{error}; this is the admin server (--server.http.listen-addr)")
         })?;
-    let router = admin::router(app.clone(), options.listen);
+    let address = listener
+        .local_address()
+        .ok_or("the admin server needs an address of TCP (--server.http.listen-addr)")?;
+    let router = admin::router(app.clone(), address);
     let stop_admin = CancellationToken::new();
     let server = Server {
         limits: Limits::default(),
@@ -80,35 +89,78 @@ async fn gateway(options: RunOptions, logs: Logs) -> Result<(), String> {
         let app = app.clone();
         async move { app.engine().follow().await }
     });
-    tracing::info!(admin = %options.listen, storage = %options.storage.display(), "corten is ready");
-    serve(&app).await?;
+    match app.readiness().await {
+        Ok(()) => {
+            let storage = options.storage.display();
+            tracing::info!(admin = %address, %storage, "corten is ready");
+        }
+        Err(missing) => tracing::error!(admin = %address, "corten is not ready: {missing}"),
+    }
+    signals.serve(&app).await;
 
     tracing::info!("stopping: no new data is taken, what is owed stays in the log");
-    if tokio::time::timeout(options.shutdown_deadline, app.drain())
-        .await
-        .is_err()
-    {
-        return Err(
-            "components did not stop in time (--feature.component-shutdown-deadline)".into(),
-        );
+    tokio::select! {
+        drained = tokio::time::timeout(options.shutdown_deadline, app.drain()) => {
+            drained.map_err(|_| {
+                "components did not stop in time (--feature.component-shutdown-deadline)"
+            })?;
+        }
+        () = signals.stop() => {
+            let reason = "a second signal: components are not waited for; what was acknowledged is \
+                          in the log";
+            tracing::error!("{reason}");
+            return Err(reason.to_owned());
+        }
     }
     stop_admin.cancel();
     let _ = tokio::time::timeout(ADMIN_GRACE, admin).await;
     Ok(())
 }
 
-/// Reloads on SIGHUP until a signal says to stop.
-async fn serve(app: &App) -> Result<(), String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let mut hangup = listen(SignalKind::hangup())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    loop {
+async fn open_log(options: &RunOptions) -> Result<wal::Log, String> {
+    let mut storage = wal::Options::new(&options.storage);
+    storage.budget_bytes = options.storage_budget;
+    tokio::task::spawn_blocking(move || wal::Log::open(storage))
+        .await
+        .map_err(|error| error.to_string())?
+        .map_err(|error| error.to_string())
+}
+
+/// What an operator can tell the process. A signal that comes while nobody waits for it is kept.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn install() -> Result<Self, String> {
+        let listen =
+            |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits until a signal says to stop.
+    async fn stop(&mut self) {
         tokio::select! {
-            // What is wrong was logged; the old configuration goes on.
-            _ = hangup.recv() => drop(app.reload().await),
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Reloads on SIGHUP until a signal says to stop.
+    async fn serve(&mut self, app: &App) {
+        loop {
+            tokio::select! {
+                // What is wrong was logged; the old configuration goes on.
+                _ = self.hangup.recv() => drop(app.reload().await),
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Read,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use syntax::SourceFile;
@@ -17,16 +18,19 @@ const FILES_MAX: usize = 256;
 /// Bytes of a file that are read; the parser refuses what is longer than it takes, and says so.
 const BYTES_READ_MAX: u64 = 4 << 20;
 
-/// A place that can be read again and again.
-#[derive(Clone, Debug)]
+/// A place that can be read again and again. Standard input has an end: what was read of it is
+/// kept, and every later reading is given the same text.
+#[derive(Debug)]
 pub(super) struct Sources {
     path: Option<PathBuf>,
+    input: Mutex<Option<SourceFile>>,
 }
 
 impl Sources {
     /// The files at a path; without one, the embedded default.
     pub(super) fn new(path: Option<PathBuf>) -> Self {
-        Self { path }
+        let input = Mutex::default();
+        Self { path, input }
     }
 
     /// Reads all of it.
@@ -35,8 +39,7 @@ impl Sources {
             return Ok(vec![SourceFile::new("default.alloy", DEFAULT)]);
         };
         if path == Path::new("-") {
-            let input = std::io::stdin().lock();
-            return Ok(vec![read_from(input, "standard input".to_owned())?]);
+            return Ok(vec![self.read_once(std::io::stdin().lock())?]);
         }
         if !path.is_dir() {
             return Ok(vec![read_file(path)?]);
@@ -65,6 +68,16 @@ impl Sources {
         files.sort();
         files.iter().map(|file| read_file(file)).collect()
     }
+
+    fn read_once(&self, input: impl Read) -> Result<SourceFile, String> {
+        let mut kept = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &*kept {
+            return Ok(file.clone());
+        }
+        let file = read_from(input, "standard input".to_owned())?;
+        *kept = Some(file.clone());
+        Ok(file)
+    }
 }
 
 pub(super) fn read_file(path: &Path) -> Result<SourceFile, String> {
@@ -83,6 +96,15 @@ fn read_from(reader: impl Read, name: String) -> Result<SourceFile, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn standard_input_is_read_once() {
+        let sources = Sources::new(Some("-".into()));
+        for input in ["logging { }", ""] {
+            let file = sources.read_once(input.as_bytes()).unwrap();
+            assert_eq!(file.text(), "logging { }");
+        }
+    }
 
     #[test]
     fn a_folder_is_its_alloy_files_by_name() {

@@ -1,6 +1,6 @@
 //! Loads configurations, keeps the graph running, and carries changed exports to those who use them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use syntax::{
@@ -8,6 +8,7 @@ use syntax::{
     stdlib::{Library, System},
 };
 use tokio::sync::{Mutex, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Definition, Health, Plan, Port, Stability,
@@ -15,8 +16,16 @@ use super::{
     node::{Node, Place},
     plan::PlannedNode,
     scope::ExportScope,
+    supervise::Start,
 };
 use crate::services::Services;
+
+/// How long a load waits to see whether what it started runs. A listener is open or refused well
+/// within that.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+
+/// How long a component may take to let go of what it holds, unless said otherwise: as Alloy allows.
+const STOP_DEADLINE: Duration = Duration::from_secs(600);
 
 /// The component graph of the process.
 #[derive(Debug)]
@@ -26,6 +35,9 @@ pub struct Engine {
     services: Services,
     library: Library,
     nodes: Mutex<Nodes>,
+    /// Components that a reload has taken out, while they stop.
+    leaving: TaskTracker,
+    stop_deadline: Duration,
     publisher: Publisher,
     published: Mutex<mpsc::UnboundedReceiver<Published>>,
 }
@@ -75,9 +87,17 @@ impl Engine {
             services,
             library,
             nodes,
+            leaving: TaskTracker::new(),
+            stop_deadline: STOP_DEADLINE,
             publisher,
             published,
         }
+    }
+
+    /// Components have this long to stop before they are abandoned.
+    pub fn stopping_within(mut self, deadline: Duration) -> Self {
+        self.stop_deadline = deadline;
+        self
     }
 
     /// Finds what is wrong with a configuration without making anything of it.
@@ -125,7 +145,7 @@ impl Engine {
         if diagnostics.has_errors() {
             return Err(diagnostics);
         }
-        Ok(swap(&mut nodes, prepared))
+        Ok(self.swap(&mut nodes, prepared))
     }
 
     /// Builds the new graph beside the running one.
@@ -152,6 +172,7 @@ impl Engine {
             let place = running.get(&id).map(Place::of);
             let place = place.unwrap_or_else(|| Place::new(&id, &self.services));
             let site = place.site(&id, &self.services, &self.publisher);
+            let number = site.publisher.instance();
             match planned.build(&*arguments, site) {
                 Ok(instance) => {
                     exports.insert(id, instance.exports());
@@ -162,6 +183,7 @@ impl Engine {
                         planned,
                         arguments,
                         instance,
+                        number,
                         exports,
                         port,
                         health,
@@ -175,12 +197,54 @@ impl Engine {
         prepared
     }
 
+    /// Puts the new graph in the place of the old one. Cannot fail.
+    fn swap(&self, running: &mut Nodes, prepared: Vec<Prepared>) -> Reloaded {
+        let mut old = std::mem::take(running);
+        let mut reloaded = Reloaded::default();
+        for prepared in prepared {
+            match prepared {
+                Prepared::Kept(planned) => {
+                    let id = planned.id.clone();
+                    if let Some(mut node) = old.swap_remove(&id) {
+                        node.planned = planned;
+                        reloaded.kept += 1;
+                        running.insert(id, node);
+                    }
+                }
+                Prepared::New(mut node) => {
+                    let id = node.planned.id.clone();
+                    let predecessor = old.swap_remove(&id);
+                    let list = if predecessor.is_some() {
+                        &mut reloaded.replaced
+                    } else {
+                        &mut reloaded.started
+                    };
+                    list.push(id.clone());
+                    let predecessor = predecessor.and_then(|node| node.task);
+                    node.start(predecessor, self.stop_deadline);
+                    running.insert(id, node);
+                }
+            }
+        }
+        for (id, node) in old {
+            reloaded.stopped.push(id);
+            self.leaving.spawn(node.stop(self.stop_deadline));
+        }
+        reloaded
+    }
+
     /// Carries changed exports to the components that use them, for as long as the engine lives.
     pub async fn follow(&self) {
         let mut published = self.published.lock().await;
-        while let Some(Published { id, exports }) = published.recv().await {
+        while let Some(Published {
+            id,
+            instance,
+            exports,
+        }) = published.recv().await
+        {
             let mut nodes = self.nodes.lock().await;
             if let Some(node) = nodes.get_mut(&id)
+                && node.number == instance
                 && node.exports != exports
             {
                 node.exports = exports;
@@ -229,6 +293,7 @@ impl Engine {
             return Ok(false);
         }
         let site = Place::of(node).site(&node.planned.id, &self.services, &self.publisher);
+        let number = site.publisher.instance();
         let instance = node
             .planned
             .build(&*arguments, site)
@@ -236,19 +301,66 @@ impl Engine {
         let node = &mut nodes[at];
         let exports = instance.exports();
         let changed = node.exports != exports;
-        (node.arguments, node.instance, node.exports) = (arguments, instance, exports);
+        (node.arguments, node.exports) = (arguments, exports);
+        (node.instance, node.number) = (instance, number);
         let predecessor = node.task.take();
-        node.start(predecessor);
+        node.start(predecessor, self.stop_deadline);
         tracing::info!(component = %node.planned.id, "component updated: what it refers to changed");
         Ok(changed)
     }
 
-    /// Stops everything, sources first, so that what they hold can still flow off.
+    /// Waits until each component has started or failed to, for a while at most: one that waits
+    /// for its predecessor may take longer, and its predecessor's listener is open until then.
+    pub async fn settle(&self) {
+        let watches: Vec<_> = {
+            let nodes = self.nodes.lock().await;
+            nodes.values().filter_map(Node::start_watch).collect()
+        };
+        let settled = watches.into_iter().map(|mut start| async move {
+            // An error means that the component is gone.
+            let _ = start.wait_for(|start| *start != Start::Pending).await;
+        });
+        let _ = tokio::time::timeout(SETTLE_MAX, futures::future::join_all(settled)).await;
+    }
+
+    /// Components that could not start, each with the reason; they go on trying.
+    pub async fn not_started(&self) -> Vec<String> {
+        let nodes = self.nodes.lock().await;
+        let failed = |node: &Node| match &*node.start_watch()?.borrow() {
+            Start::Failed(reason) => Some(format!("{}: {reason}", node.planned.id)),
+            Start::Pending | Start::Done => None,
+        };
+        nodes.values().filter_map(failed).collect()
+    }
+
+    /// Stops everything, sources first, so that what they hold can still flow off: a component
+    /// stops when all that refer to it have stopped, and those that do not need each other stop at
+    /// the same time. Components that a reload has taken out are waited for, too.
     pub async fn stop(&self) {
         let nodes = std::mem::take(&mut *self.nodes.lock().await);
-        for (_, node) in nodes.into_iter().rev() {
-            node.stop().await;
-        }
+        let token = |id: &Arc<str>| (id.clone(), CancellationToken::new());
+        let stopped: HashMap<_, _> = nodes.keys().map(token).collect();
+        let users = |id: &Arc<str>| -> Vec<CancellationToken> {
+            let users = nodes.values().map(|node| &node.planned);
+            users
+                .filter(|user| user.references.contains(id))
+                .map(|user| stopped[&user.id].clone())
+                .collect()
+        };
+        let users: Vec<_> = nodes.keys().map(users).collect();
+        let stops = nodes.into_iter().zip(users).map(|((id, node), users)| {
+            let stopped = stopped[&id].clone();
+            async move {
+                for user in users {
+                    user.cancelled().await;
+                }
+                node.stop(self.stop_deadline).await;
+                stopped.cancel();
+            }
+        });
+        futures::future::join_all(stops).await;
+        self.leaving.close();
+        self.leaving.wait().await;
     }
 
     /// The way into a component, if it is there.
@@ -299,39 +411,4 @@ enum Prepared {
     Kept(PlannedNode),
     /// New, or with new arguments.
     New(Node),
-}
-
-/// Puts the new graph in the place of the old one. Cannot fail.
-fn swap(running: &mut Nodes, prepared: Vec<Prepared>) -> Reloaded {
-    let mut old = std::mem::take(running);
-    let mut reloaded = Reloaded::default();
-    for prepared in prepared {
-        match prepared {
-            Prepared::Kept(planned) => {
-                let id = planned.id.clone();
-                if let Some(mut node) = old.swap_remove(&id) {
-                    node.planned = planned;
-                    reloaded.kept += 1;
-                    running.insert(id, node);
-                }
-            }
-            Prepared::New(mut node) => {
-                let id = node.planned.id.clone();
-                let predecessor = old.swap_remove(&id);
-                let list = if predecessor.is_some() {
-                    &mut reloaded.replaced
-                } else {
-                    &mut reloaded.started
-                };
-                list.push(id.clone());
-                node.start(predecessor.and_then(|node| node.task));
-                running.insert(id, node);
-            }
-        }
-    }
-    for (id, node) in old {
-        reloaded.stopped.push(id);
-        tokio::spawn(node.stop());
-    }
-    reloaded
 }

@@ -1,6 +1,12 @@
 //! How a running component tells the engine that its exports have changed.
+//!
+//! Each instance has a publisher of its own, with a number: what an instance says that has been
+//! replaced meanwhile must not overwrite what its successor exports.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use syntax::Value;
 use tokio::sync::mpsc;
@@ -9,23 +15,52 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(super) struct Published {
     pub(super) id: Arc<str>,
+    /// Which instance of the component says so.
+    pub(super) instance: u64,
     pub(super) exports: Value,
 }
 
 /// The sending half; the engine holds the other.
 #[derive(Clone, Debug)]
-pub(super) struct Publisher(mpsc::UnboundedSender<Published>);
+pub(super) struct Publisher {
+    sender: mpsc::UnboundedSender<Published>,
+    instance: u64,
+    last: Arc<AtomicU64>,
+}
 
 impl Publisher {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Published>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
+        let (instance, last) = (0, Arc::default());
+        let publisher = Self {
+            sender,
+            instance,
+            last,
+        };
+        (publisher, receiver)
+    }
+
+    /// The publisher of an instance that is about to be built.
+    pub(super) fn of_next_instance(&self) -> Self {
+        let instance = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let (sender, last) = (self.sender.clone(), self.last.clone());
+        Self {
+            sender,
+            instance,
+            last,
+        }
+    }
+
+    /// The number of the instance that it belongs to.
+    pub(super) fn instance(&self) -> u64 {
+        self.instance
     }
 
     pub(super) fn publish(&self, id: &Arc<str>, exports: Value) {
         // Without an engine nobody depends on the exports any more.
-        let _ = self.0.send(Published {
+        let _ = self.sender.send(Published {
             id: id.clone(),
+            instance: self.instance,
             exports,
         });
     }

@@ -1,15 +1,16 @@
 //! A node of the graph: a block, what it was evaluated to, and what runs for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use syntax::{Decoder, Diagnostic, Diagnostics, Evaluator, Scope, Value, stdlib::Library};
+use tokio::sync::watch;
 
 use super::{
     Health, HealthReport, Port, Site,
     definition::{Arguments, Instance},
     export::Publisher,
     plan::PlannedNode,
-    supervise::Task,
+    supervise::{Start, Task},
 };
 use crate::services::Services;
 
@@ -18,6 +19,8 @@ pub(super) struct Node {
     pub(super) planned: PlannedNode,
     pub(super) arguments: Box<dyn Arguments>,
     pub(super) instance: Arc<dyn Instance>,
+    /// The number of the instance; only its exports count.
+    pub(super) number: u64,
     pub(super) exports: Value,
     pub(super) port: Arc<Port>,
     pub(super) health: HealthReport,
@@ -49,13 +52,13 @@ impl Place {
         }
     }
 
-    /// What a component is told of where it stands.
+    /// What a new instance is told of where it stands.
     pub(super) fn site(&self, id: &Arc<str>, services: &Services, publisher: &Publisher) -> Site {
         Site {
             id: id.clone(),
             services: services.clone(),
             port: self.port.clone(),
-            publisher: publisher.clone(),
+            publisher: publisher.of_next_instance(),
             health: self.health.clone(),
         }
     }
@@ -93,19 +96,26 @@ impl PlannedNode {
 impl Node {
     /// Takes over from a running instance of the same name, or starts as a new one. Traffic goes
     /// to the new instance at once; it runs as soon as the old one has let go.
-    pub(super) fn start(&mut self, predecessor: Option<Task>) {
+    pub(super) fn start(&mut self, predecessor: Option<Task>, stop_deadline: Duration) {
         self.port.lead_to(self.instance.consumer());
         self.health
             .evaluated(Health::healthy("component evaluated"));
         let id = self.planned.id.clone();
         let health = self.health.clone();
-        self.task = Some(Task::start(id, self.instance.clone(), health, predecessor));
+        let instance = self.instance.clone();
+        let task = Task::start(id, instance, health, predecessor, stop_deadline);
+        self.task = Some(task);
+    }
+
+    /// Whether it has started, now and later.
+    pub(super) fn start_watch(&self) -> Option<watch::Receiver<Start>> {
+        self.task.as_ref().map(Task::start_watch)
     }
 
     /// Ends it; upstream is told to come back later.
-    pub(super) async fn stop(mut self) {
+    pub(super) async fn stop(mut self, deadline: Duration) {
         if let Some(task) = self.task.take() {
-            task.stop(&self.planned.id).await;
+            task.stop(&self.planned.id, deadline).await;
         }
         self.port.lead_to(None);
     }

@@ -1,9 +1,15 @@
 //! Keeps a component running: a failure or a panic is its health and a pause, never the end.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::FutureExt;
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{Health, HealthReport, HealthState, definition::Instance};
@@ -14,14 +20,31 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause: an operator who repaired the cause should not wait longer than this.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How long a component may take to let go of what it holds, as Alloy allows.
-pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(600);
+/// How long a run must last until the component counts as started. What cannot start, because
+/// another process has its port, finds out in far less.
+const STARTED_AFTER: Duration = Duration::from_millis(100);
+
+/// A run that ends with an error before this has not started after all: finding the address of a
+/// name may take as long. Once a run has lasted longer, a failure is a matter of health.
+const START_MAX: Duration = Duration::from_secs(5);
+
+/// Whether a component has started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// It has just been told to, or waits for its predecessor.
+    Pending,
+    /// It runs, or has run for long enough before it failed.
+    Done,
+    /// It could not, for this reason, and will try again.
+    Failed(String),
+}
 
 /// A component's task.
 #[derive(Debug)]
 pub(super) struct Task {
     stop: CancellationToken,
     done: JoinHandle<()>,
+    start: watch::Receiver<Start>,
 }
 
 impl Task {
@@ -31,22 +54,36 @@ impl Task {
         instance: Arc<dyn Instance>,
         health: HealthReport,
         predecessor: Option<Self>,
+        stop_deadline: Duration,
     ) -> Self {
         let stop = CancellationToken::new();
         let token = stop.clone();
+        let (started, start) = watch::channel(Start::Pending);
         let done = tokio::spawn(async move {
             if let Some(predecessor) = predecessor {
-                predecessor.stop(&id).await;
+                predecessor.stop(&id, stop_deadline).await;
             }
-            supervise(&id, || instance.run(token.clone()), &health, &token).await;
+            supervise(
+                &id,
+                || instance.run(token.clone()),
+                &health,
+                &started,
+                &token,
+            )
+            .await;
         });
-        Self { stop, done }
+        Self { stop, done, start }
+    }
+
+    /// Whether the component has started, now and later.
+    pub(super) fn start_watch(&self) -> watch::Receiver<Start> {
+        self.start.clone()
     }
 
     /// Tells the component to stop and waits until it has, or until its time is up.
-    pub(super) async fn stop(mut self, id: &str) {
+    pub(super) async fn stop(mut self, id: &str, deadline: Duration) {
         self.stop.cancel();
-        if tokio::time::timeout(STOP_DEADLINE, &mut self.done)
+        if tokio::time::timeout(deadline, &mut self.done)
             .await
             .is_err()
         {
@@ -65,23 +102,37 @@ async fn supervise(
     id: &str,
     start: impl Fn() -> Run,
     health: &HealthReport,
+    begun: &watch::Sender<Start>,
     stop: &CancellationToken,
 ) {
     let mut pause = PAUSE_MIN;
+    let mut has_started = false;
     loop {
         health.running(Health::healthy("started component"));
         let started = tokio::time::Instant::now();
-        let ended = AssertUnwindSafe(start()).catch_unwind().await;
+        let mut run = pin!(AssertUnwindSafe(start()).catch_unwind());
+        let ended = tokio::select! {
+            ended = &mut run => ended,
+            () = tokio::time::sleep(STARTED_AFTER) => {
+                begun.send_replace(Start::Done);
+                run.await
+            }
+        };
         if stop.is_cancelled() {
             return health.running(Health::new(HealthState::Exited, "component shut down"));
         }
         let reason = match ended {
             Ok(Ok(())) => {
+                begun.send_replace(Start::Done);
                 return health.running(Health::new(HealthState::Exited, "component ended"));
             }
             Ok(Err(reason)) => reason,
             Err(panic) => format!("component panicked: {}", panic_text(&*panic)),
         };
+        has_started |= started.elapsed() > START_MAX;
+        if !has_started {
+            begun.send_replace(Start::Failed(reason.clone()));
+        }
         if started.elapsed() > PAUSE_MAX {
             pause = PAUSE_MIN;
         }
@@ -124,16 +175,40 @@ mod tests {
                 }
             })
         };
+        let (begun, started) = watch::channel(Start::Pending);
         let watch = async {
             tokio::task::yield_now().await;
+            let failed = Start::Failed("port 4317 is in use".to_owned());
+            assert_eq!(*started.borrow(), failed);
             assert_eq!(health.get().message, "port 4317 is in use");
             tokio::time::sleep(Duration::from_millis(1500)).await;
             assert_eq!(health.get().message, "component panicked: a mistake");
             tokio::time::sleep(Duration::from_millis(2500)).await;
             assert_eq!(starts.load(Ordering::Relaxed), 3);
+            assert_eq!(*started.borrow(), Start::Done);
             stop.cancel();
         };
-        tokio::join!(supervise("a.b", start, &health, &stop), watch);
+        tokio::join!(supervise("a.b", start, &health, &begun, &stop), watch);
         assert_eq!(health.get().state, HealthState::Exited);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_run_for_long_has_started_though_it_fails_later() {
+        let stop = CancellationToken::new();
+        let (begun, started) = watch::channel(Start::Pending);
+        let health = HealthReport::new();
+        let start = || -> Run {
+            Box::pin(async {
+                tokio::time::sleep(START_MAX * 2).await;
+                Err("the backend is gone".to_owned())
+            })
+        };
+        let watch = async {
+            tokio::time::sleep(START_MAX * 2 + PAUSE_MIN / 2).await;
+            assert_eq!(health.get().message, "the backend is gone");
+            assert_eq!(*started.borrow(), Start::Done);
+            stop.cancel();
+        };
+        tokio::join!(supervise("a.b", start, &health, &begun, &stop), watch);
     }
 }
