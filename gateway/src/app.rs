@@ -1,6 +1,7 @@
 //! The gateway as a whole: what `run` builds, and what the admin server acts on.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Write},
     sync::{
         Arc, Mutex, PoisonError,
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use syntax::{Diagnostics, SourceFile};
 
 use crate::{
+    batch::QueueKey,
     graph::{Engine, Stability},
     services::Services,
 };
@@ -162,7 +164,31 @@ impl App {
             kept = loaded.kept,
             "configuration loaded"
         );
+        self.name_orphans().await;
         Ok(hash(&files))
+    }
+
+    /// Says what the log owes to components that the configuration does not have: nothing else
+    /// would, and it takes up the log's budget.
+    async fn name_orphans(&self) {
+        let views = self.engine.view().await;
+        let mut owed: BTreeMap<String, u64> = BTreeMap::new();
+        for queue in self.services.log().queues() {
+            if let Some((component, _)) = QueueKey::parse(&queue.name)
+                && queue.items > 0
+                && !views.iter().any(|view| *view.id == *component)
+            {
+                *owed.entry(component.to_owned()).or_default() += queue.items;
+            }
+        }
+        for (component, items) in owed {
+            tracing::warn!(
+                component,
+                items,
+                "the log owes data to a component that is not in the configuration; it is kept, \
+                 and delivered when a component has that name again"
+            );
+        }
     }
 
     /// Stops taking data, lets what is under way end, and closes the log.

@@ -171,9 +171,17 @@ impl Gateway {
         Self::start_at(&ports::free(1).unwrap()[0].to_string()).await
     }
 
+    /// With the files of an earlier one.
+    async fn start_in(folder: tempfile::TempDir) -> Self {
+        Self::start_with(folder, &ports::free(1).unwrap()[0].to_string()).await
+    }
+
     /// With its admin server at an address which this machine can reach as loopback.
     async fn start_at(listen: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_with(tempfile::tempdir().unwrap(), listen).await
+    }
+
+    async fn start_with(folder: tempfile::TempDir, listen: &str) -> Self {
         let grpc = ports::free(1).unwrap()[0];
         let port = listen.rsplit_once(':').unwrap().1.parse().unwrap();
         let admin = SocketAddr::from(([127, 0, 0, 1], port));
@@ -475,5 +483,35 @@ async fn nothing_acknowledged_is_lost_when_it_is_killed_and_a_backend_is_away() 
         "{}\n{}",
         report.failures().join("\n"),
         text(&told)
+    );
+}
+
+#[tokio::test]
+async fn what_is_owed_to_a_component_that_is_gone_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = wal::Log::open(wal::Options::new(folder.path().join("data"))).unwrap();
+    let gone = "otelcol.exporter.otlp.gone/logs/";
+    let queue = log.queue(gone, wal::QueueLimits::default()).unwrap();
+    let record = wal::Record {
+        payload: "x".into(),
+        attributes: Default::default(),
+        items: 7,
+        accepted_at: std::time::SystemTime::now(),
+    };
+    let append = wal::Append {
+        queues: (&queue).into(),
+        record,
+    };
+    log.commit(vec![append]).await.unwrap();
+    log.close();
+    let gateway = Gateway::start_in(folder).await;
+    let logged = gateway.log();
+    let line = logged
+        .lines()
+        .find(|line| line.contains("not in the configuration"))
+        .unwrap();
+    assert!(
+        line.contains("component=otelcol.exporter.otlp.gone items=7"),
+        "{line}"
     );
 }

@@ -182,7 +182,8 @@ impl Lane {
                 Some(last) => pending.gathered.last() >= last,
                 None => pending.gathered.is_full(merging),
             };
-            if complete {
+            // What stands behind the request waits already, if this is not the first look.
+            if complete || gathering.next.is_some() {
                 break;
             }
             let entry = match gathering.reader.try_next()? {
@@ -300,6 +301,9 @@ impl Lane {
     /// Drops the requests that have failed for longer than the operator allows.
     async fn give_up(&self, course: &mut Course) {
         let expired = course.expired(&self.retry);
+        if expired.is_empty() {
+            return;
+        }
         let reason = if self.retry.enabled {
             "max_elapsed_time"
         } else {

@@ -606,3 +606,38 @@ async fn a_frame_in_the_destinations_codec_is_passed_on_untouched() {
     assert_eq!(backend.requests.lock().unwrap()[0].frame, frame);
     rig.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_waits_for_its_turn_forgets_nothing() {
+    // Every second request may not be merged with the one before it, few may be under way at once,
+    // and some come back: so gathering is interrupted at every point where it can be.
+    let backend = Backend::answering((0..40).map(|number| match number % 3 {
+        0 => later(),
+        _ => Verdict::Delivered,
+    }));
+    let mut narrow = settings();
+    narrow.queue.as_mut().unwrap().consumers = 2;
+    let mut rig = Rig::new(&backend, narrow);
+    rig.run();
+    for number in 0..200 {
+        let items_max = 1 + number % 2;
+        let merging = Some(Merging {
+            items: 2,
+            items_max,
+            wait_milliseconds: number % 4,
+        });
+        let context = Context {
+            merging,
+            ..Context::default()
+        };
+        rig.submit_with(context, "a", logs([number]), 1)
+            .await
+            .unwrap();
+        if number % 8 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let stats = rig.drained("a").await;
+    assert_eq!((stats.accepted, stats.delivered), (200, 200));
+    rig.end().await;
+}
