@@ -21,8 +21,11 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// How long a run must last until the component counts as started. What cannot start, because
-/// another process has its port, finds out in far less.
-const STARTED_AFTER: Duration = Duration::from_millis(100);
+/// another process has its port, finds out at once; and every restart of the gateway waits for this.
+const STARTED_AFTER: Duration = Duration::from_millis(10);
+
+/// The same for a component that has failed to start before: its word has lost some of its weight.
+const RECOVERED_AFTER: Duration = Duration::from_millis(500);
 
 /// A run that ends with an error before this has not started after all: finding the address of a
 /// name may take as long. Once a run has lasted longer, a failure is a matter of health.
@@ -107,13 +110,14 @@ async fn supervise(
 ) {
     let mut pause = PAUSE_MIN;
     let mut has_started = false;
+    let mut started_after = STARTED_AFTER;
     loop {
         health.running(Health::healthy("started component"));
         let started = tokio::time::Instant::now();
         let mut run = pin!(AssertUnwindSafe(start()).catch_unwind());
         let ended = tokio::select! {
             ended = &mut run => ended,
-            () = tokio::time::sleep(STARTED_AFTER) => {
+            () = tokio::time::sleep(started_after) => {
                 begun.send_replace(Start::Done);
                 run.await
             }
@@ -132,6 +136,7 @@ async fn supervise(
         has_started |= started.elapsed() > START_MAX;
         if !has_started {
             begun.send_replace(Start::Failed(reason.clone()));
+            started_after = RECOVERED_AFTER;
         }
         if started.elapsed() > PAUSE_MAX {
             pause = PAUSE_MIN;
