@@ -48,7 +48,7 @@ const SCRIPT: [(f64, Act); 5] = [
     (0.35, Act::Fault(Protocol::Http, Fault::Down)),
     (0.45, Act::Kill),
     (0.50, Act::Fault(Protocol::Http, Fault::RefuseConnections)),
-    (0.58, Act::Fault(Protocol::Http, Fault::Healthy)),
+    (0.68, Act::Fault(Protocol::Http, Fault::Healthy)),
 ];
 
 /// What to demonstrate, and how.
