@@ -28,9 +28,9 @@ use crate::{
     graph::Site,
 };
 
-/// Queues that one destination may have: a signal and a tenant each. Every queue costs a task and
-/// a cursor, and tenants are named by clients.
-const LANES_MAX: usize = 30_000;
+/// Queues that one destination may have: a signal and a tenant each, so a thousand tenants. Every
+/// queue costs a task, a cursor and rows on `/metrics`, and tenants are named by clients.
+const LANES_MAX: usize = 3000;
 
 /// How often queues that somebody else opened are looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -131,16 +131,8 @@ impl Sender {
 
     /// The queue of a signal and a tenant, opened at first use.
     async fn queue(&self, key: &QueueKey) -> Result<wal::Queue, String> {
-        {
-            let queues = lock(&self.queues);
-            if let Some(queue) = queues.get(key) {
-                return Ok(queue.clone());
-            }
-            if queues.len() >= LANES_MAX {
-                return Err(format!(
-                    "more than {LANES_MAX} tenants and signals have a queue"
-                ));
-            }
+        if let Some(queue) = lock(&self.queues).get(key) {
+            return Ok(queue.clone());
         }
         let (log, limits) = (self.site.services().log().clone(), self.limits());
         let name = key.queue_name(self.site.id());
@@ -156,6 +148,26 @@ impl Sender {
         queues.insert(key.clone(), opened.clone());
         self.opened.notify_one();
         Ok(opened)
+    }
+
+    /// Takes up all the room for queues, for a test.
+    #[cfg(test)]
+    pub(super) fn fill(&self, tenant: &Tenant) {
+        let mut queues = lock(&self.queues);
+        let Some(queue) = queues.values().next().cloned() else {
+            return;
+        };
+        for number in 0..LANES_MAX {
+            let tenant = Tenant::new(&format!("{tenant}-{number}")).unwrap_or_default();
+            let signal = Signal::Logs;
+            queues.insert(QueueKey { signal, tenant }, queue.clone());
+        }
+    }
+
+    /// Whether a client names a tenant for whom there is no queue, and no room for one.
+    fn is_crowded(&self, key: &QueueKey) -> bool {
+        let queues = lock(&self.queues);
+        queues.len() >= LANES_MAX && !queues.contains_key(key)
     }
 
     fn limits(&self) -> wal::QueueLimits {
@@ -175,6 +187,13 @@ impl Sender {
             signal: otlp.signal(),
             tenant: batch.context.tenant.clone(),
         };
+        if self.is_crowded(&key) {
+            let message = format!(
+                "{} has queues for {LANES_MAX} tenants and signals, and takes no new ones",
+                self.site.id()
+            );
+            return Err(Refusal::unavailable("too_many_tenants", message));
+        }
         let queue = self.queue(&key).await;
         let queue = queue.map_err(|error| Refusal::unavailable("log_unavailable", error))?;
         let metadata = batch.context.metadata.only(&self.settings.context_keys);

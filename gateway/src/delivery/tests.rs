@@ -638,3 +638,17 @@ async fn a_lane_that_waits_for_its_turn_forgets_nothing() {
     }
     rig.end().await;
 }
+
+#[tokio::test]
+async fn invented_tenants_find_an_end_and_harm_no_real_one() {
+    let rig = Rig::new(&Backend::answering([]), settings());
+    rig.submit("real", logs([1]), 1).await.unwrap();
+    rig.sender.fill(&Tenant::new("invented").unwrap());
+    let refusal = rig.submit("new", logs([2]), 1).await.unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.is_retryable()),
+        ("too_many_tenants", true)
+    );
+    rig.submit("real", logs([3]), 1).await.unwrap();
+    rig.end().await;
+}
