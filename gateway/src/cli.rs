@@ -91,11 +91,6 @@ pub struct RunOptions {
         value_parser = duration
     )]
     pub shutdown_deadline: Duration,
-
-    /// Accepted for compatibility: Corten reports to nobody
-    #[arg(long = "disable-reporting", num_args = 0..=1, require_equals = true,
-          default_missing_value = "true", default_value = "true", hide = true)]
-    pub disable_reporting: bool,
 }
 
 /// What says how a configuration is read.

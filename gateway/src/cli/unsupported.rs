@@ -37,6 +37,7 @@ const TABLE: &[Unsupported] = &[
     refused("cluster.", CLUSTERING),
     only(false, "config.bypass-conversion-errors", CONVERSION),
     refused("config.extra-args", CONVERSION),
+    only(true, "disable-reporting", "Corten reports to nobody"),
     only(
         false,
         "feature.community-components.enabled",
