@@ -22,6 +22,10 @@ const ADMIN_GRACE: Duration = Duration::from_secs(1);
 /// How long threads that wait for the disk may take to end when the process does.
 const THREADS_GRACE: Duration = Duration::from_secs(1);
 
+/// How long the log may take to close when the gateway ends with an error. Everything that was
+/// acknowledged is on the disk before; it only saves the next start some work.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads. A second SIGTERM or SIGINT does not wait until
 /// components have stopped.
 pub fn run(options: RunOptions) -> ExitCode {
@@ -33,17 +37,17 @@ pub fn run(options: RunOptions) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format!("cannot start threads: {error}")),
     };
-    let ended = runtime.block_on(gateway(options, logs));
-    match ended {
-        Ok(()) => {
-            runtime.shutdown_timeout(THREADS_GRACE);
-            ExitCode::SUCCESS
-        }
+    let code = match runtime.block_on(gateway(options, logs)) {
+        Ok(()) => 0,
         Err(reason) => {
-            runtime.shutdown_background();
-            fail(reason)
+            fail(reason);
+            1
         }
-    }
+    };
+    runtime.shutdown_timeout(THREADS_GRACE);
+    // Without the exit handlers of C++: RocksDB's take away what a thread may still stand on that
+    // waits for the disk, and the process would end by SIGSEGV instead of saying how it ended.
+    signal_hook::low_level::exit(code)
 }
 
 async fn gateway(options: RunOptions, logs: Logs) -> Result<(), String> {
@@ -59,7 +63,22 @@ async fn gateway(options: RunOptions, logs: Logs) -> Result<(), String> {
         }
     };
     services.open(log);
+    let ended = serve(options, services.clone(), &mut signals).await;
+    if ended.is_err() {
+        let log = services.log().clone();
+        let closed = tokio::task::spawn_blocking(move || log.close());
+        let _ = tokio::time::timeout(CLOSE_GRACE, closed).await;
+    }
+    ended
+}
 
+/// Runs the configuration, with the log open, until a signal says to stop. Without an error the
+/// log is closed then.
+async fn serve(
+    options: RunOptions,
+    services: Services,
+    signals: &mut Signals,
+) -> Result<(), String> {
     let sources = Sources::new(options.path);
     let stability = options.config.stability.into();
     let app = App::new(services, stability, Box::new(move || sources.read()));
