@@ -19,7 +19,8 @@ use sha2::{Digest, Sha256};
 use syntax::{Diagnostics, SourceFile};
 
 use crate::{
-    batch::QueueKey,
+    batch::{Batch, QueueKey},
+    components,
     graph::{Engine, Stability},
     services::Services,
 };
@@ -42,7 +43,7 @@ pub struct App {
 impl App {
     /// A gateway that runs nothing yet.
     pub fn new(services: Services, stability: Stability, sources: ReadSources) -> Self {
-        let engine = Engine::new(crate::components::TABLE, stability, services.clone());
+        let engine = Engine::new(components::TABLE, stability, services.clone());
         let loads = Arc::new(Loads::default());
         services.metrics().collect(Box::new(loads.clone()));
         let (ready, stopped) = (AtomicBool::new(false), tokio::sync::Mutex::default());
@@ -97,6 +98,11 @@ impl App {
         ))
     }
 
+    /// A batch in words, for people who watch.
+    pub fn describe(batch: &Batch) -> String {
+        components::describe(batch)
+    }
+
     /// What is wrong with the log, if anything is.
     pub fn log_problem(&self) -> Option<String> {
         self.services.log().stats().health
@@ -121,6 +127,7 @@ impl App {
         result?;
         // Without the lock: who stops the gateway does not wait for this.
         self.engine.settle().await;
+        self.services.gate().configured();
         let stopped = self.stopped.lock().await;
         self.ready.store(!*stopped, Ordering::Relaxed);
         Ok(())
@@ -198,6 +205,8 @@ impl App {
             *stopped = true;
             self.ready.store(false, Ordering::Relaxed);
         }
+        // Who asked the admin server for a user goes on doing so until the end.
+        self.services.gate().seal();
         self.engine.stop().await;
         let log = self.services.log().clone();
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
@@ -242,6 +251,16 @@ fn hash(files: &[SourceFile]) -> String {
     })
 }
 
+/// The name of the cluster in Alloy's metric of the configuration's hash. There is one node.
+const CLUSTER_NAME: &str = "";
+
+/// What this program is, under the label names of Alloy's build information.
+const BUILD: [(&str, &str); 3] = [
+    ("goarch", std::env::consts::ARCH),
+    ("goos", std::env::consts::OS),
+    ("version", env!("CARGO_PKG_VERSION")),
+];
+
 /// How loading went, as `corten_config_*`.
 #[derive(Debug, Default)]
 struct Loads {
@@ -280,9 +299,17 @@ impl Collector for Loads {
             None,
             MetricType::Gauge,
         )?;
-        if let Some(hash) = hash {
-            ConstGauge::new(1_i64).encode(family.encode_family(&[("sha256", hash)])?)?;
+        if let Some(hash) = &hash {
+            let labels = [("cluster_name", CLUSTER_NAME), ("sha256", hash)];
+            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
         }
+        let mut family = encoder.encode_descriptor(
+            "corten_build_info",
+            "What this program is; its value is 1",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(1_i64).encode(family.encode_family(&BUILD)?)?;
         let mut gauge = |name, help, value: f64| {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)

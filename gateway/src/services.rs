@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use crate::{
     batch::MemoryBudget,
     ledger::Ledger,
-    net::Listeners,
-    telemetry::{Logs, Metrics},
+    net::{Gate, Listeners},
+    telemetry::{LiveDebugging, Logs, Metrics},
 };
 
 /// Handles to what exists once in the process. Cheap to clone.
@@ -20,8 +20,10 @@ struct Shared {
     log: OnceLock<wal::Log>,
     memory: MemoryBudget,
     listeners: Listeners,
+    gate: Gate,
     ledger: Ledger,
     metrics: Metrics,
+    live_debugging: LiveDebugging,
     logs: Logs,
 }
 
@@ -34,8 +36,10 @@ impl Services {
             log: OnceLock::new(),
             memory,
             listeners: Listeners::default(),
+            gate: Gate::default(),
             ledger: Ledger::new(&metrics),
             metrics,
+            live_debugging: LiveDebugging::default(),
             logs,
         };
         Self {
@@ -71,9 +75,19 @@ impl Services {
         &self.shared.listeners
     }
 
+    /// How the admin server encrypts and whom it lets in.
+    pub fn gate(&self) -> &Gate {
+        &self.shared.gate
+    }
+
     /// What was accepted, refused, delivered and dropped.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// Whether people may watch what flows.
+    pub fn live_debugging(&self) -> &LiveDebugging {
+        &self.shared.live_debugging
     }
 
     /// The process's own logs.

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app",
         &["batch", "components", "graph", "services", "telemetry"],
     ),
-    ("admin", &["app", "graph"]),
+    ("admin", &["app", "graph", "net"]),
     ("cli", &["graph", "net"]),
     (
         "commands",

@@ -4,7 +4,9 @@
 //! here.
 
 mod components;
+mod door;
 mod guard;
+mod live;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -34,6 +36,7 @@ pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
         true => get(reload).post(reload),
         false => get(refuse_get).post(reload),
     };
+    let gate = app.services().gate().clone();
     Router::new()
         .route("/-/ready", get(ready))
         .route("/-/healthy", get(healthy))
@@ -41,6 +44,10 @@ pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v0/web/components", get(components::list))
         .route("/api/v0/web/components/{*id}", get(components::detail))
+        .route("/api/v0/web/debug/{*id}", get(live::watch))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            door::check(gate.clone(), request, next)
+        }))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             guard::check(listen, request, next)
         }))

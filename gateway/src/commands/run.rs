@@ -100,7 +100,7 @@ async fn serve(
     let server = Server {
         limits: Limits::default(),
         versions: Versions::All,
-        tls: None,
+        tls: app.services().gate().encryption(),
     };
     let admin = tokio::spawn(server.serve(listener, router, stop_admin.clone()));
     app.load().await.map_err(|error| error.to_string())?;

@@ -1,13 +1,20 @@
 //! The components: one file each, and a file's path is its component's name.
 
+pub mod http;
+pub mod livedebugging;
 pub mod local;
 pub mod logging;
 pub mod otelcol;
 
-use crate::graph::{self, Definition, Stability};
+use crate::{
+    batch::{Batch, Payload},
+    graph::{self, Definition, Stability},
+};
 
 /// Every component there is, by name.
 pub static TABLE: &[Definition] = &[
+    block::<http::Component>("http"),
+    block::<livedebugging::Component>("livedebugging"),
     component::<local::file::Component>("local.file"),
     block::<logging::Component>("logging"),
     component::<otelcol::auth::basic::Component>("otelcol.auth.basic"),
@@ -21,6 +28,13 @@ pub static TABLE: &[Definition] = &[
     component::<otelcol::receiver::otlp::Component>("otelcol.receiver.otlp"),
     component::<otelcol::storage::file::Component>("otelcol.storage.file"),
 ];
+
+/// A batch in words, for people who watch what flows.
+pub fn describe(batch: &Batch) -> String {
+    match &batch.payload {
+        Payload::Otlp(otlp) => otelcol::exporter::debug::describe(otlp),
+    }
+}
 
 const fn component<C: graph::Component>(name: &'static str) -> Definition {
     Definition::component::<C>(name, Stability::GenerallyAvailable)

@@ -11,8 +11,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Definition, Health, Plan, Port, Stability,
+    Definition, Health, HealthReport, Plan, Port, Stability,
     export::{Published, Publisher},
+    meters::Meters,
     node::{Node, Place},
     plan::PlannedNode,
     scope::ExportScope,
@@ -38,6 +39,7 @@ pub struct Engine {
     /// Components that a reload has taken out, while they stop.
     leaving: TaskTracker,
     stop_deadline: Duration,
+    meters: Meters,
     publisher: Publisher,
     published: Mutex<mpsc::UnboundedReceiver<Published>>,
 }
@@ -81,6 +83,7 @@ impl Engine {
         let (publisher, published) = Publisher::new();
         let (nodes, published) = (Mutex::default(), Mutex::new(published));
         let library = standard_library();
+        let meters = Meters::new(services.metrics(), publisher.waiting().clone());
         Self {
             table,
             stability,
@@ -89,6 +92,7 @@ impl Engine {
             nodes,
             leaving: TaskTracker::new(),
             stop_deadline: STOP_DEADLINE,
+            meters,
             publisher,
             published,
         }
@@ -131,6 +135,7 @@ impl Engine {
     /// # Errors
     /// All that is wrong with it; nothing has changed then.
     pub async fn load(&self, files: &[SourceFile]) -> Result<Reloaded, Diagnostics> {
+        let _evaluating = self.meters.evaluating();
         let mut diagnostics = Diagnostics::default();
         let plan = Plan::new(
             files,
@@ -154,6 +159,7 @@ impl Engine {
         let mut prepared = Vec::with_capacity(plan.nodes.len());
         for planned in plan.nodes {
             let id = planned.id.clone();
+            let _evaluation = self.meters.evaluate(&id);
             let seen = planned.references.iter();
             // What could not be built is unknown, and no second error about it is made.
             let value = |id: &Arc<str>| exports.get(id).cloned().unwrap_or(Value::Unknown);
@@ -230,6 +236,7 @@ impl Engine {
             reloaded.stopped.push(id);
             self.leaving.spawn(node.stop(self.stop_deadline));
         }
+        self.meters.running(healths(running));
         reloaded
     }
 
@@ -240,9 +247,11 @@ impl Engine {
             id,
             instance,
             exports,
+            at,
         }) = published.recv().await
         {
             let mut nodes = self.nodes.lock().await;
+            self.meters.waited(at);
             if let Some(node) = nodes.get_mut(&id)
                 && node.number == instance
                 && node.exports != exports
@@ -255,6 +264,7 @@ impl Engine {
 
     /// Evaluates all that depends on a component again, in dependency order.
     fn reevaluate(&self, nodes: &mut Nodes, changed: &Arc<str>) {
+        let _evaluating = self.meters.evaluating();
         let mut dirty = vec![changed.clone()];
         for at in 0..nodes.len() {
             let node = &nodes[at];
@@ -276,6 +286,7 @@ impl Engine {
     /// Evaluates one node again; true if its exports have changed.
     fn rebuild(&self, nodes: &mut Nodes, at: usize) -> Result<bool, String> {
         let node = &nodes[at];
+        let _evaluation = self.meters.evaluate(&node.planned.id);
         let seen = node.planned.references.iter();
         let scope = ExportScope::new(
             seen.filter_map(|id| nodes.get(id).map(|node| (id.clone(), node.exports.clone()))),
@@ -338,6 +349,7 @@ impl Engine {
     /// the same time. Components that a reload has taken out are waited for, too.
     pub async fn stop(&self) {
         let nodes = std::mem::take(&mut *self.nodes.lock().await);
+        self.meters.running(Vec::new());
         let token = |id: &Arc<str>| (id.clone(), CancellationToken::new());
         let stopped: HashMap<_, _> = nodes.keys().map(token).collect();
         let users = |id: &Arc<str>| -> Vec<CancellationToken> {
@@ -398,6 +410,14 @@ impl Engine {
         views.sort_by(|a, b| a.id.cmp(&b.id));
         views
     }
+}
+
+/// How the components are; configuration blocks are none.
+fn healths(nodes: &Nodes) -> Vec<HealthReport> {
+    let components = nodes
+        .values()
+        .filter(|node| node.planned.block.label.is_some());
+    components.map(|node| node.health.clone()).collect()
 }
 
 /// What every expression can use on this machine.

@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use syntax::Value;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// A component's new exports.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Published {
     /// Which instance of the component says so.
     pub(super) instance: u64,
     pub(super) exports: Value,
+    /// When it said so.
+    pub(super) at: Instant,
 }
 
 /// The sending half; the engine holds the other.
@@ -26,16 +28,18 @@ pub(super) struct Publisher {
     sender: mpsc::UnboundedSender<Published>,
     instance: u64,
     last: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
 }
 
 impl Publisher {
     pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Published>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (instance, last) = (0, Arc::default());
+        let (instance, last, waiting) = (0, Arc::default(), Arc::default());
         let publisher = Self {
             sender,
             instance,
             last,
+            waiting,
         };
         (publisher, receiver)
     }
@@ -43,11 +47,9 @@ impl Publisher {
     /// The publisher of an instance that is about to be built.
     pub(super) fn of_next_instance(&self) -> Self {
         let instance = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let (sender, last) = (self.sender.clone(), self.last.clone());
         Self {
-            sender,
             instance,
-            last,
+            ..self.clone()
         }
     }
 
@@ -56,12 +58,19 @@ impl Publisher {
         self.instance
     }
 
+    /// How many exports were published that the engine has not looked at yet.
+    pub(super) fn waiting(&self) -> &Arc<AtomicU64> {
+        &self.waiting
+    }
+
     pub(super) fn publish(&self, id: &Arc<str>, exports: Value) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         // Without an engine nobody depends on the exports any more.
         let _ = self.sender.send(Published {
             id: id.clone(),
             instance: self.instance,
             exports,
+            at: Instant::now(),
         });
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::Port;
+use super::{Port, Site};
 use crate::batch::{Batch, ConsumeFuture, Consumer, Refusal, Staged};
 
 /// The consumers to which an output leads.
 #[derive(Clone, Debug, Default)]
 pub struct Fanout {
     ports: Arc<[Arc<Port>]>,
+    /// Where onlookers see what is handed on.
+    origin: Option<Arc<Port>>,
 }
 
 impl Fanout {
@@ -18,7 +20,17 @@ impl Fanout {
     pub fn new(ports: impl IntoIterator<Item = Arc<Port>>) -> Self {
         Self {
             ports: ports.into_iter().collect(),
+            origin: None,
         }
+    }
+
+    /// The same as an output of the component that stands here.
+    pub fn of(mut self, site: &Site) -> Self {
+        if !self.is_empty() {
+            site.port.hands_on();
+            self.origin = Some(site.port.clone());
+        }
+        self
     }
 
     /// Whether it leads nowhere.
@@ -29,6 +41,9 @@ impl Fanout {
 
 impl Consumer for Fanout {
     fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
+        if let Some(origin) = &self.origin {
+            origin.show_handed_on(&batch);
+        }
         match &*self.ports {
             [] => Box::pin(async { Ok(Staged::nothing()) }),
             [only] => only.consume(batch),

@@ -19,6 +19,9 @@ pub enum HealthState {
 }
 
 impl HealthState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Healthy, Self::Unknown, Self::Unhealthy, Self::Exited];
+
     /// The word in Alloy's API and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,14 @@
 //! The port belongs to the component's name, not to its instance. A reload points it to a new
 //! instance while the components upstream keep the same handle, so they need not be touched.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use arc_swap::ArcSwapOption;
 use prometheus_client::{
@@ -20,15 +27,22 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Batches that a slow onlooker may be behind before it misses some.
+/// Batches that a slow onlooker may be behind before it misses some. They are not part of the memory
+/// budget, for nobody's request is to wait for an onlooker.
 const TAP_CAPACITY: usize = 16;
 
-/// The way into a component.
+/// What an onlooker gets: batches as they pass.
+pub type Tap = broadcast::Receiver<Batch>;
+
+/// The way into a component, and the place where one looks at what comes out of it.
 pub struct Port {
     id: Arc<str>,
     target: ArcSwapOption<Target>,
     flow: Flow,
-    tap: broadcast::Sender<Batch>,
+    taken: broadcast::Sender<Batch>,
+    handed_on: broadcast::Sender<Batch>,
+    /// Whether the component has outputs.
+    hands_on: AtomicBool,
 }
 
 /// Sized, so that it can be swapped atomically.
@@ -38,12 +52,15 @@ impl Port {
     /// The port of the component of this name, leading nowhere yet.
     pub(super) fn new(id: Arc<str>, metrics: &Metrics) -> Self {
         let flow = Flow::new(&id, metrics);
-        let (tap, _) = broadcast::channel(TAP_CAPACITY);
+        let (taken, _) = broadcast::channel(TAP_CAPACITY);
+        let (handed_on, _) = broadcast::channel(TAP_CAPACITY);
         Self {
             id,
             target: ArcSwapOption::empty(),
             flow,
-            tap,
+            taken,
+            handed_on,
+            hands_on: AtomicBool::new(false),
         }
     }
 
@@ -55,13 +72,41 @@ impl Port {
 
     /// Shows each batch that passes from now on; an onlooker who is too slow misses some, and
     /// never holds the flow up.
-    pub fn tap(&self) -> broadcast::Receiver<Batch> {
-        self.tap.subscribe()
+    pub fn tap(&self) -> Tap {
+        self.taken.subscribe()
+    }
+
+    /// Shows what the component makes of its batches: what it hands on, or what it takes where it
+    /// is the last. None if no batches flow through it.
+    pub fn live(&self) -> Option<Tap> {
+        if self.hands_on.load(Ordering::Relaxed) {
+            return Some(self.handed_on.subscribe());
+        }
+        self.target.load().is_some().then(|| self.tap())
+    }
+
+    /// The component has an output.
+    pub(super) fn hands_on(&self) {
+        self.hands_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Shows a batch that the component hands on.
+    pub(super) fn show_handed_on(&self, batch: &Batch) {
+        show(&self.handed_on, batch);
     }
 
     /// The name of the component behind it.
     pub fn id(&self) -> &Arc<str> {
         &self.id
+    }
+}
+
+fn show(onlookers: &broadcast::Sender<Batch>, batch: &Batch) {
+    if onlookers.receiver_count() > 0 {
+        let mut shown = batch.clone();
+        shown.context.reservation = None;
+        // An error means that the last onlooker has just gone.
+        let _ = onlookers.send(shown);
     }
 }
 
@@ -72,9 +117,7 @@ impl Consumer for Port {
             let target = self.target.load_full().ok_or_else(|| {
                 Refusal::unavailable("stopping", format!("{} is not running", self.id))
             })?;
-            if self.tap.receiver_count() > 0 {
-                let _ = self.tap.send(batch.clone());
-            }
+            show(&self.taken, &batch);
             let (signal, items) = (batch.signal(), batch.items());
             let result = target.0.consume(batch).await;
             self.flow.count(signal, items, result.is_ok());

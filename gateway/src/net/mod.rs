@@ -4,9 +4,11 @@
 pub mod activity;
 pub mod body;
 pub mod client;
+pub mod client_certificates;
 mod cookies;
 pub mod cors;
 pub mod dial;
+pub mod gate;
 pub mod grpc;
 pub mod grpc_client;
 pub mod listener;
@@ -17,5 +19,6 @@ pub mod server;
 pub mod tls;
 mod watch;
 
+pub use gate::Gate;
 pub use listener::{Address, Listener, Listeners};
 pub use server::Server;

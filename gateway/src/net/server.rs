@@ -25,7 +25,7 @@ use super::{
     activity::{Activity, Counted},
     listener::{Listener, Stream},
     pings::{Policed, Policy},
-    tls::ServerTls,
+    tls::Encryption,
     watch::{FAR, FIRST_REQUEST, Verdict, Watch},
 };
 
@@ -139,7 +139,7 @@ pub struct Server {
     /// What it speaks.
     pub versions: Versions,
     /// How it encrypts, if it does.
-    pub tls: Option<ServerTls>,
+    pub tls: Encryption,
 }
 
 impl Server {
@@ -241,10 +241,10 @@ impl Server {
 
     /// Wraps a connection in what the settings ask for.
     async fn open(&self, stream: Stream, activity: &Arc<Activity>) -> Option<Box<dyn Wire>> {
-        let mut wire: Box<dyn Wire> = match &self.tls {
+        let mut wire: Box<dyn Wire> = match self.tls.config() {
             None => Box::new(stream),
             Some(tls) => {
-                let handshake = TlsAcceptor::from(tls.config()).accept(stream);
+                let handshake = TlsAcceptor::from(tls).accept(stream);
                 match timeout(self.limits.header_timeout, handshake).await {
                     Ok(Ok(stream)) => Box::new(stream),
                     Ok(Err(error)) => {

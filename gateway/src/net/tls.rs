@@ -11,17 +11,18 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
     SupportedCipherSuite, SupportedProtocolVersion,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, SupportedKxGroup, ring},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
-    server::WebPkiClientVerifier,
     version::{TLS12, TLS13},
 };
 use tokio::time::Instant;
+
+use super::client_certificates::ClientCertificates;
 
 /// PEM text, or where to find it.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub enum Pem {
 }
 
 impl Pem {
-    fn read(&self) -> Result<Vec<u8>, String> {
+    pub(super) fn read(&self) -> Result<Vec<u8>, String> {
         match self {
             Self::File(path) => std::fs::read(path)
                 .map_err(|error| format!("cannot read {}: {error}", path.display())),
@@ -42,7 +43,7 @@ impl Pem {
     }
 
     /// Where the text is from, for errors; never the text, which may be a key.
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Text(_) => "the PEM text in the configuration".to_owned(),
@@ -91,17 +92,40 @@ impl ServerTls {
     /// A sentence that names the setting or the file that is at fault.
     pub fn new(
         settings: Settings,
-        client_ca: Option<Pem>,
+        clients: ClientCertificates,
         protocols: &'static [&'static str],
     ) -> Result<Self, String> {
         let interval = settings.reload_interval;
-        let make = move || server_config(&settings, client_ca.as_ref(), protocols);
+        let make = move || server_config(&settings, &clients, protocols);
         Reloading::new(interval, make).map(Self)
     }
 
     /// The configuration for a connection that comes now.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.0.get()
+    }
+}
+
+/// How a server encrypts at the moment, if it does; it may change while the server serves, for the
+/// connections that come then.
+#[derive(Clone, Debug, Default)]
+pub struct Encryption(Arc<ArcSwapOption<ServerTls>>);
+
+impl Encryption {
+    /// Encrypts so from now on, or no longer.
+    pub fn set(&self, tls: Option<Arc<ServerTls>>) {
+        self.0.store(tls);
+    }
+
+    /// The configuration for a connection that comes now; none if it is not encrypted.
+    pub fn config(&self) -> Option<Arc<ServerConfig>> {
+        self.0.load().as_ref().map(|tls| tls.config())
+    }
+}
+
+impl From<Option<ServerTls>> for Encryption {
+    fn from(tls: Option<ServerTls>) -> Self {
+        Self(Arc::new(ArcSwapOption::new(tls.map(Arc::new))))
     }
 }
 
@@ -196,7 +220,7 @@ impl<T> fmt::Debug for Reloading<T> {
 
 fn server_config(
     settings: &Settings,
-    client_ca: Option<&Pem>,
+    clients: &ClientCertificates,
     protocols: &[&str],
 ) -> Result<ServerConfig, String> {
     let provider = Arc::new(provider(settings)?);
@@ -206,16 +230,9 @@ fn server_config(
     if let Some(ca) = &settings.ca {
         authorities(ca)?;
     }
-    let builder = match client_ca {
+    let builder = match clients.verifier(&provider)? {
         None => builder.with_no_client_auth(),
-        Some(ca) => {
-            let mut roots = RootCertStore::empty();
-            add(&mut roots, ca)?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
-                .build()
-                .map_err(|error| format!("cannot check clients by {}: {error}", ca.origin()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let (chain, key) = identity(settings)?
         .ok_or("a TLS server needs a certificate and its key: set cert_file and key_file")?;
@@ -265,18 +282,26 @@ fn trusted(settings: &Settings) -> Result<RootCertStore, String> {
         add(&mut roots, ca)?;
     }
     if settings.ca.is_none() || settings.system_ca {
-        // What cannot be parsed is left out, as everywhere: systems carry odd certificates.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err("the system has no certificate authorities: install its \
-                        ca-certificates package, or set ca_file"
-                .to_owned());
-        }
+        add_system(&mut roots)?;
     }
     Ok(roots)
 }
 
-fn add(roots: &mut RootCertStore, ca: &Pem) -> Result<(), String> {
+/// Trusts whom the system trusts.
+pub(super) fn add_system(roots: &mut RootCertStore) -> Result<(), String> {
+    // What cannot be parsed is left out, as everywhere: systems carry odd certificates.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(
+            "the system has no certificate authorities: install its ca-certificates \
+                    package, or name a file with authorities"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn add(roots: &mut RootCertStore, ca: &Pem) -> Result<(), String> {
     for certificate in authorities(ca)? {
         roots
             .add(certificate)
@@ -455,7 +480,7 @@ mod tests {
     fn refusal(change: impl FnOnce(&mut Settings)) -> String {
         let mut settings = settings();
         change(&mut settings);
-        ServerTls::new(settings, None, &[])
+        ServerTls::new(settings, ClientCertificates::Unasked, &[])
             .err()
             .unwrap_or_default()
     }
@@ -536,7 +561,7 @@ mod tests {
         );
         chosen.cipher_suites = vec!["TLS_AES_128_GCM_SHA256".into()];
         chosen.min_version = "TLS 1.3".into();
-        assert!(ServerTls::new(chosen, None, &["h2"]).is_ok());
+        assert!(ServerTls::new(chosen, ClientCertificates::Unasked, &["h2"]).is_ok());
     }
 
     #[test]
@@ -555,7 +580,7 @@ mod tests {
             reload_interval: Duration::from_secs(3600),
             ..Settings::default()
         };
-        let mut tls = ServerTls::new(settings, None, &[]).unwrap();
+        let mut tls = ServerTls::new(settings, ClientCertificates::Unasked, &[]).unwrap();
         let first = tls.config();
         write();
         assert!(Arc::ptr_eq(&first, &tls.config()));

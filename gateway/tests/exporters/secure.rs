@@ -9,7 +9,10 @@ use corten::{
         exporter::{otlp, otlphttp},
     },
     delivery::{Destination, Request, Verdict},
-    net::tls::{Pem, ServerTls, Settings},
+    net::{
+        client_certificates::ClientCertificates,
+        tls::{Pem, ServerTls, Settings},
+    },
 };
 use http::{HeaderMap, Version};
 use protos::Signal;
@@ -42,8 +45,14 @@ impl Identity {
             key: Some(Pem::Text(self.key.clone())),
             ..Settings::default()
         };
-        let client = client.map(|client| Pem::Text(client.certificate.clone()));
-        ServerTls::new(settings, client, &["h2", "http/1.1"])
+        let clients = match client {
+            None => ClientCertificates::Unasked,
+            Some(client) => ClientCertificates::Checked {
+                required: true,
+                authorities: Some(Pem::Text(client.certificate.clone())),
+            },
+        };
+        ServerTls::new(settings, clients, &["h2", "http/1.1"])
             .unwrap()
             .config()
     }

@@ -4,7 +4,7 @@ use syntax::{FromValue, Value, ValueError};
 
 use crate::{
     batch::{Batch, ConsumeFuture, Consumer, Signal},
-    graph::{ConsumerHandle, Fanout},
+    graph::{ConsumerHandle, Fanout, Site},
 };
 
 /// Where telemetry goes. A receiver refuses a signal without a consumer.
@@ -22,10 +22,11 @@ pub struct Output {
 }
 
 impl Output {
-    /// The ways out, for each signal its own.
-    pub fn outputs(&self) -> Outputs {
-        let fanout =
-            |handles: &[ConsumerHandle]| Fanout::new(handles.iter().map(|handle| handle.0.clone()));
+    /// The ways out of the component that stands here, for each signal its own.
+    pub fn outputs(&self, site: &Site) -> Outputs {
+        let fanout = |handles: &[ConsumerHandle]| {
+            Fanout::new(handles.iter().map(|handle| handle.0.clone())).of(site)
+        };
         Outputs {
             logs: fanout(&self.logs),
             metrics: fanout(&self.metrics),

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use syntax::Secret;
 
 use crate::net::{
+    client_certificates::ClientCertificates,
     server::Versions,
     tls::{Pem, ServerTls, Settings},
 };
@@ -111,8 +112,14 @@ impl ServerTlsBlock {
             curves: self.curve_preferences.clone(),
             reload_interval: self.reload_interval,
         };
-        let client_ca = pem(pair(&self.client_ca_file, None));
-        ServerTls::new(settings, client_ca, versions.alpn())
+        let clients = match pem(pair(&self.client_ca_file, None)) {
+            None => ClientCertificates::Unasked,
+            authorities => ClientCertificates::Checked {
+                required: true,
+                authorities,
+            },
+        };
+        ServerTls::new(settings, clients, versions.alpn())
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {

@@ -23,10 +23,29 @@ use protos::Signal;
 use self::{outputs::Outputs, sampler::Sampler};
 use super::super::DebugMetrics;
 use crate::{
-    batch::{Batch, ConsumeFuture, Consumer, Payload, Refusal, Staged},
+    batch::{Batch, ConsumeFuture, Consumer, Otlp, Payload, Refusal, Staged},
     graph::{self, ConsumerHandle, Health, Site},
     ledger::Outcome,
 };
+
+/// Above this many bytes a request is not shown to people who watch, only counted: nobody reads that
+/// much, and its text is several times as long.
+const DESCRIBED_BYTES_MAX: u64 = 1 << 20;
+
+/// A request in words, as at `detailed` verbosity.
+pub fn describe(otlp: &Otlp) -> String {
+    let (signal, items, length) = (otlp.signal(), otlp.items(), otlp.frame().plain_length);
+    if length > DESCRIBED_BYTES_MAX {
+        return format!("{items} items of {signal} in {length} bytes: too large to be shown\n");
+    }
+    let text = otlp
+        .bytes()
+        .map_err(|error| error.to_string())
+        .and_then(|body| detailed::text(signal, &body).map_err(|error| error.to_string()));
+    text.unwrap_or_else(|error| {
+        format!("{items} items of {signal} that cannot be shown: {error}\n")
+    })
+}
 
 /// How much is shown, how often and where.
 #[derive(syntax::Arguments, Clone, Debug, PartialEq)]

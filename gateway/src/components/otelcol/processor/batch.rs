@@ -94,12 +94,13 @@ impl graph::Component for Component {
             items_max: arguments.send_batch_max_size.into(),
             wait_milliseconds: u64::try_from(arguments.timeout.as_millis()).unwrap_or(u64::MAX),
         };
+        let outputs = arguments.output.outputs(&site);
         Ok(Self {
             site,
             merging,
             combinations: Combinations::new(arguments.metadata_cardinality_limit),
             metadata_keys: arguments.metadata_keys,
-            outputs: arguments.output.outputs(),
+            outputs,
         })
     }
 

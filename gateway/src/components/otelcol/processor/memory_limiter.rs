@@ -166,7 +166,7 @@ impl graph::Component for Component {
     type Exports = Exports;
 
     fn build(arguments: Arguments, site: Site) -> Result<Self, String> {
-        let outputs = arguments.output.outputs();
+        let outputs = arguments.output.outputs(&site);
         Ok(Self {
             site,
             arguments,

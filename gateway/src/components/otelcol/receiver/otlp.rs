@@ -98,7 +98,7 @@ impl Component {
         let server = Server {
             limits: grpc.limits(),
             versions: Grpc::VERSIONS,
-            tls,
+            tls: tls.into(),
         };
         let service = GrpcService {
             admission: self.admission(),
@@ -122,7 +122,7 @@ impl Component {
         let server = Server {
             limits: http.limits(),
             versions: Http::VERSIONS,
-            tls,
+            tls: tls.into(),
         };
         let identification = self.identification(http.auth.as_ref(), http.include_metadata)?;
         let service = HttpService::new(http, self.admission(), identification)?;
@@ -132,7 +132,7 @@ impl Component {
     fn admission(&self) -> Admission {
         Admission {
             intake: Intake::new(&self.site),
-            outputs: self.arguments.output.outputs(),
+            outputs: self.arguments.output.outputs(&self.site),
             memory: self.site.services().memory().clone(),
         }
     }
