@@ -10,7 +10,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{app::App, graph::NodeView};
+use crate::{
+    app::App,
+    graph::{NodeKind, NodeView},
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,12 +24,14 @@ struct Component {
     #[serde(rename = "localID")]
     local_id: String,
     #[serde(rename = "moduleID")]
-    module_id: &'static str,
+    module_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     label: String,
-    references_to: Vec<Arc<str>>,
-    referenced_by: Vec<Arc<str>>,
+    references_to: Vec<String>,
+    referenced_by: Vec<String>,
     health: Health,
+    #[serde(rename = "createdModuleIDs", skip_serializing_if = "Vec::is_empty")]
+    created_module_ids: Vec<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -40,10 +45,10 @@ struct Health {
 impl From<NodeView> for Component {
     fn from(view: NodeView) -> Self {
         Self {
-            name: view.name.to_owned(),
             kind: "block",
-            local_id: view.id.to_string(),
-            module_id: "",
+            local_id: view.local_id().to_owned(),
+            module_id: view.module_id().to_owned(),
+            name: view.name,
             label: view.label,
             references_to: view.references_to,
             referenced_by: view.referenced_by,
@@ -52,25 +57,43 @@ impl From<NodeView> for Component {
                 message: view.health.message,
                 updated_time: humantime::format_rfc3339_millis(view.health.updated).to_string(),
             },
+            created_module_ids: view.modules,
         }
     }
 }
 
-pub(super) async fn list(State(app): State<Arc<App>>) -> Json<serde_json::Value> {
+/// Components outside of modules.
+pub(super) async fn list(State(app): State<Arc<App>>) -> Response {
+    in_module(&app, "").await
+}
+
+/// Components in the module of an id.
+pub(super) async fn of_module(State(app): State<Arc<App>>, Path(path): Path<String>) -> Response {
+    match path.strip_suffix("/components") {
+        Some(module) if !module.is_empty() => in_module(&app, module).await,
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn in_module(app: &App, module: &str) -> Response {
     let views = app.engine().view().await;
-    // Configuration blocks are nodes to us, but no components to the API's users.
-    let components = views.into_iter().filter(|view| !view.label.is_empty());
-    Json(
-        components
-            .map(|view| serde_json::json!(Component::from(view)))
-            .collect(),
-    )
+    let known = |view: &NodeView| view.modules.iter().any(|id| **id == *module);
+    if !module.is_empty() && !views.iter().any(known) {
+        // So says Alloy, and its interface expects this code.
+        return (StatusCode::INTERNAL_SERVER_ERROR, "module not found\n").into_response();
+    }
+    // Configuration blocks and imports are nodes to us, but no components to the API's users.
+    let shown = |view: &NodeView| {
+        matches!(view.kind, NodeKind::Component | NodeKind::Custom) && view.module_id() == module
+    };
+    let components = views.into_iter().filter(shown).map(Component::from);
+    Json(components.collect::<Vec<_>>()).into_response()
 }
 
 pub(super) async fn detail(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
     let views = app.engine().view().await;
     match views.into_iter().find(|view| *view.id == *id) {
-        Some(view) => Json(serde_json::json!(Component::from(view))).into_response(),
+        Some(view) => Json(Component::from(view)).into_response(),
         None => (StatusCode::NOT_FOUND, "no component has this ID\n").into_response(),
     }
 }

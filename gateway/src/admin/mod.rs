@@ -45,6 +45,7 @@ pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
         .route("/api/v0/web/components", get(components::list))
         .route("/api/v0/web/components/{*id}", get(components::detail))
         .route("/api/v0/web/debug/{*id}", get(live::watch))
+        .route("/api/v0/web/modules/{*path}", get(components::of_module))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             door::check(gate.clone(), request, next)
         }))

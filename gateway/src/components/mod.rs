@@ -1,10 +1,12 @@
 //! The components: one file each, and a file's path is its component's name.
 
 pub mod http;
+pub mod import;
 pub mod livedebugging;
 pub mod local;
 pub mod logging;
 pub mod otelcol;
+mod watch;
 
 use crate::{
     batch::{Batch, Payload},
@@ -14,6 +16,8 @@ use crate::{
 /// Every component there is, by name.
 pub static TABLE: &[Definition] = &[
     block::<http::Component>("http"),
+    import::<import::file::Component>("import.file"),
+    import::<import::string::Component>("import.string"),
     block::<livedebugging::Component>("livedebugging"),
     component::<local::file::Component>("local.file"),
     block::<logging::Component>("logging"),
@@ -42,6 +46,10 @@ const fn component<C: graph::Component>(name: &'static str) -> Definition {
 
 const fn block<C: graph::Component>(name: &'static str) -> Definition {
     Definition::block::<C>(name, Stability::GenerallyAvailable)
+}
+
+const fn import<C: graph::Import>(name: &'static str) -> Definition {
+    Definition::import::<C>(name, Stability::GenerallyAvailable)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Site {
     pub fn alone(id: &str, services: Services) -> Self {
         let id: Arc<str> = id.into();
         let port = Arc::new(Port::new(id.clone(), services.metrics()));
-        let (publisher, _) = Publisher::new();
+        let (publisher, _) = Publisher::new(Arc::default());
         Self {
             id,
             services,

@@ -5,7 +5,7 @@ use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 use syntax::{Decoder, Object, Schema, Value, ast::Body};
 use tokio_util::sync::CancellationToken;
 
-use super::{Component, Site};
+use super::{Component, Import, Site, import::Functions};
 use crate::batch::Consumer;
 
 /// How far a component is from being finished, in Alloy's words.
@@ -52,6 +52,8 @@ pub struct Definition {
     /// The values that it offers.
     pub exports: fn() -> &'static Schema,
     pub(super) decode: fn(&Body, &mut Decoder<'_>) -> Option<Box<dyn Arguments>>,
+    /// For what brings a module.
+    pub(super) import: Option<Functions>,
 }
 
 impl Definition {
@@ -64,6 +66,15 @@ impl Definition {
             arguments: <C::Arguments as syntax::Arguments>::schema,
             exports: <C::Exports as syntax::Exports>::schema,
             decode: decode::<C>,
+            import: None,
+        }
+    }
+
+    /// The row of an import of a module.
+    pub const fn import<C: Import>(name: &'static str, stability: Stability) -> Self {
+        Self {
+            import: Some(Functions::of::<C>()),
+            ..Self::component::<C>(name, stability)
         }
     }
 
@@ -77,6 +88,11 @@ impl Definition {
 }
 
 impl Definition {
+    /// Whether it brings a module.
+    pub(super) fn is_import(&self) -> bool {
+        self.import.is_some()
+    }
+
     /// The exports before there is a component: each is there, and nothing is known of it.
     pub(super) fn unknown_exports(&self) -> Value {
         let fields = (self.exports)().fields.iter();
@@ -112,6 +128,12 @@ pub(super) trait Arguments: Send + Sync {
 
 struct Decoded<C: Component>(C::Arguments);
 
+/// The arguments of a component of this type, if they are.
+pub(super) fn decoded<C: Component>(arguments: &dyn Arguments) -> Option<&C::Arguments> {
+    let decoded = arguments.as_any().downcast_ref::<Decoded<C>>()?;
+    Some(&decoded.0)
+}
+
 impl<C: Component> Arguments for Decoded<C> {
     fn equals(&self, other: &dyn Arguments) -> bool {
         other
@@ -139,7 +161,7 @@ pub(super) trait Instance: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 }
 
-struct Built<C>(Arc<C>);
+pub(super) struct Built<C>(pub(super) Arc<C>);
 
 impl<C: Component> Instance for Built<C> {
     fn exports(&self) -> Value {

@@ -32,9 +32,10 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Published>) {
+    /// A publisher that counts what waits there.
+    pub(super) fn new(waiting: Arc<AtomicU64>) -> (Self, mpsc::UnboundedReceiver<Published>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let (instance, last, waiting) = (0, Arc::default(), Arc::default());
+        let (instance, last) = (0, Arc::default());
         let publisher = Self {
             sender,
             instance,
@@ -56,11 +57,6 @@ impl Publisher {
     /// The number of the instance that it belongs to.
     pub(super) fn instance(&self) -> u64 {
         self.instance
-    }
-
-    /// How many exports were published that the engine has not looked at yet.
-    pub(super) fn waiting(&self) -> &Arc<AtomicU64> {
-        &self.waiting
     }
 
     pub(super) fn publish(&self, id: &Arc<str>, exports: Value) {

@@ -1,7 +1,7 @@
 //! What the engine says of itself, under the names that Alloy's controller uses.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -28,17 +28,21 @@ const BOUNDS: [f64; 12] = [
 /// From here on an evaluation is slow, and its component is named.
 const SLOW: Duration = Duration::from_secs(60);
 
-/// The labels that tell Alloy's controllers from each other; here there is one.
+/// The labels that tell Alloy's controllers from each other. Time and evaluations are counted for
+/// all graphs of the process together.
 const CONTROLLER: [(&str, &str); 2] = [("controller_path", "/"), ("controller_id", "")];
 
-/// The engine's meters. Cheap to clone.
+/// The meters of an engine. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Meters {
     shared: Arc<Shared>,
+    /// The prefix of the engine's ids.
+    graph: Arc<str>,
 }
 
 struct Shared {
-    healths: Mutex<Vec<HealthReport>>,
+    /// Of the components of each graph, by the prefix of its ids.
+    healths: Mutex<BTreeMap<Arc<str>, Vec<HealthReport>>>,
     /// Loads and evaluations under way.
     evaluating: AtomicU64,
     evaluation: Histogram,
@@ -61,12 +65,33 @@ impl Meters {
             slow: Mutex::default(),
         });
         metrics.collect(Box::new(Exposed(shared.clone())));
-        Self { shared }
+        Self {
+            shared,
+            graph: "".into(),
+        }
+    }
+
+    /// The same meters for another graph of the process.
+    pub(super) fn of(&self, graph: &Arc<str>) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            graph: graph.clone(),
+        }
+    }
+
+    /// The prefix of the graph's ids.
+    pub(super) fn graph(&self) -> &Arc<str> {
+        &self.graph
+    }
+
+    /// The count of changed exports that wait.
+    pub(super) fn waiting(&self) -> &Arc<AtomicU64> {
+        &self.shared.waiting
     }
 
     /// The components that run from now on.
     pub(super) fn running(&self, healths: Vec<HealthReport>) {
-        *lock(&self.shared.healths) = healths;
+        lock(&self.shared.healths).insert(self.graph.clone(), healths);
     }
 
     /// The graph is being evaluated until this is dropped.
@@ -138,20 +163,16 @@ impl Collector for Exposed {
             None,
             MetricType::Gauge,
         )?;
-        let healths: Vec<HealthState> = lock(&shared.healths)
-            .iter()
-            .map(|health| health.get().state)
-            .collect();
-        for state in HealthState::ALL {
-            let count = healths.iter().filter(|health| **health == state).count();
-            if count > 0 {
-                let labels = [
-                    CONTROLLER[0],
-                    CONTROLLER[1],
-                    ("health_type", state.as_str()),
-                ];
-                let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(&labels)?)?;
+        for (graph, healths) in &*lock(&shared.healths) {
+            let healths: Vec<_> = healths.iter().map(|health| health.get().state).collect();
+            for state in HealthState::ALL {
+                let count = healths.iter().filter(|health| **health == state).count();
+                if count > 0 {
+                    let id = ("controller_id", &**graph);
+                    let labels = [CONTROLLER[0], id, ("health_type", state.as_str())];
+                    let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+                    gauge.encode(family.encode_family(&labels)?)?;
+                }
             }
         }
         for (name, help, value) in [

@@ -9,11 +9,14 @@
 
 mod component;
 mod definition;
+mod draft;
 mod engine;
 mod export;
 mod fanout;
 mod health;
+mod import;
 mod meters;
+mod module;
 mod node;
 mod plan;
 mod port;
@@ -22,8 +25,8 @@ mod supervise;
 
 pub use component::{Component, Site};
 pub use definition::{Definition, Stability};
-pub use engine::{Engine, NodeView, Reloaded, standard_library};
+pub use engine::{Engine, NodeKind, NodeView, Reloaded, standard_library};
 pub use fanout::Fanout;
 pub use health::{Health, HealthReport, HealthState};
-pub use plan::Plan;
+pub use import::{Import, Module};
 pub use port::{ConsumerHandle, Port, Tap};

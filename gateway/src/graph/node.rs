@@ -6,24 +6,34 @@ use syntax::{Decoder, Diagnostic, Diagnostics, Evaluator, Scope, Value, stdlib::
 use tokio::sync::watch;
 
 use super::{
-    Health, HealthReport, Port, Site,
+    Definition, Health, HealthReport, Port, Site,
     definition::{Arguments, Instance},
     export::Publisher,
-    plan::PlannedNode,
+    plan::{Kind, PlannedNode},
     supervise::{Start, Task},
 };
-use crate::services::Services;
+use crate::{services::Services, telemetry::Metrics};
 
 /// A node that runs, or is about to.
 pub(super) struct Node {
     pub(super) planned: PlannedNode,
+    pub(super) exports: Value,
+    pub(super) health: HealthReport,
+    /// What runs; nothing where the node is only a value.
+    pub(super) work: Option<Work>,
+    /// Whether it is made of something else than it should be.
+    pub(super) stale: bool,
+    /// What an import has fetched and nothing was made of yet.
+    pub(super) candidate: Option<Value>,
+}
+
+/// What runs for a node.
+pub(super) struct Work {
     pub(super) arguments: Box<dyn Arguments>,
     pub(super) instance: Arc<dyn Instance>,
     /// The number of the instance; only its exports count.
     pub(super) number: u64,
-    pub(super) exports: Value,
     pub(super) port: Arc<Port>,
-    pub(super) health: HealthReport,
     pub(super) task: Option<Task>,
 }
 
@@ -36,26 +46,37 @@ pub(super) struct Place {
 
 impl Place {
     /// The place of a component that was not there before.
-    pub(super) fn new(id: &Arc<str>, services: &Services) -> Self {
-        let port = Arc::new(Port::new(id.clone(), services.metrics()));
+    pub(super) fn new(node: &PlannedNode, services: &Services) -> Self {
+        let hidden = Metrics::default();
+        let metrics = match node.measured {
+            true => services.metrics(),
+            false => &hidden,
+        };
         Self {
-            port,
+            port: Arc::new(Port::new(node.id.clone(), metrics)),
             health: HealthReport::new(),
         }
     }
 
-    /// The place of a component that is there.
-    pub(super) fn of(node: &Node) -> Self {
-        Self {
-            port: node.port.clone(),
-            health: node.health.clone(),
-        }
+    /// The place of a component that is there, if it can stay.
+    pub(super) fn of(present: &Node, node: &PlannedNode) -> Option<Self> {
+        let work = present.work.as_ref();
+        let work = work.filter(|_| present.planned.measured == node.measured)?;
+        Some(Self {
+            port: work.port.clone(),
+            health: present.health.clone(),
+        })
     }
 
     /// What a new instance is told of where it stands.
-    pub(super) fn site(&self, id: &Arc<str>, services: &Services, publisher: &Publisher) -> Site {
+    pub(super) fn site(
+        &self,
+        node: &PlannedNode,
+        services: &Services,
+        publisher: &Publisher,
+    ) -> Site {
         Site {
-            id: id.clone(),
+            id: node.id.clone(),
             services: services.clone(),
             port: self.port.clone(),
             publisher: publisher.of_next_instance(),
@@ -69,13 +90,14 @@ impl PlannedNode {
     /// where they are wrong, which the diagnostics say, or depend on a value not known yet.
     pub(super) fn evaluate(
         &self,
+        definition: &Definition,
         scope: &dyn Scope,
         library: &Library,
         diagnostics: &mut Diagnostics,
     ) -> Option<Box<dyn Arguments>> {
         let evaluator = Evaluator::new(&self.source, scope, library);
         let mut decoder = Decoder::new(&self.block, &evaluator).ignoring_label();
-        let arguments = (self.definition.decode)(&self.block.body, &mut decoder);
+        let arguments = (definition.decode)(&self.block.body, &mut decoder);
         diagnostics.extend(decoder.finish());
         arguments
     }
@@ -86,38 +108,106 @@ impl PlannedNode {
         arguments: &dyn Arguments,
         site: Site,
     ) -> Result<Arc<dyn Instance>, Diagnostic> {
-        arguments.build(site).map_err(|message| {
-            let message = format!("failed to build {}: {message}", self.id);
-            Diagnostic::error(&self.source, self.block.header(), message)
-        })
+        arguments
+            .build(site)
+            .map_err(|message| self.error(format!("failed to build {}: {message}", self.id)))
+    }
+
+    /// The row of the table that it is of, if it is of one.
+    pub(super) fn definition(&self) -> Option<&'static Definition> {
+        match self.kind {
+            Kind::Component(definition) | Kind::Import(definition) => Some(definition),
+            _ => None,
+        }
     }
 }
 
 impl Node {
+    /// A node for which something runs.
+    pub(super) fn working(
+        planned: PlannedNode,
+        work: Work,
+        exports: Value,
+        health: HealthReport,
+    ) -> Self {
+        Self {
+            planned,
+            exports,
+            health,
+            work: Some(work),
+            stale: false,
+            candidate: None,
+        }
+    }
+
+    /// A node that is a value.
+    pub(super) fn value(planned: PlannedNode, exports: Value, health: HealthReport) -> Self {
+        health.evaluated(Health::healthy("component evaluated"));
+        health.running(Health::healthy("started custom component"));
+        Self {
+            planned,
+            exports,
+            health,
+            work: None,
+            stale: false,
+            candidate: None,
+        }
+    }
+
+    /// Whether the graph has to be changed for it.
+    pub(super) fn waits(&self) -> bool {
+        self.stale || self.candidate.is_some()
+    }
+
+    /// Whether the component that runs is the one that would be made for another block.
+    pub(super) fn would_be(&self, other: &PlannedNode, arguments: &dyn Arguments) -> bool {
+        let same_kind = match (self.planned.definition(), other.definition()) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            _ => false,
+        };
+        let work = self.work.as_ref();
+        same_kind
+            && self.planned.measured == other.measured
+            && work.is_some_and(|work| work.arguments.equals(arguments))
+    }
+
     /// Takes over from a running instance of the same name, or starts as a new one. Traffic goes
     /// to the new instance at once; it runs as soon as the old one has let go.
     pub(super) fn start(&mut self, predecessor: Option<Task>, stop_deadline: Duration) {
-        self.port.lead_to(self.instance.consumer());
         self.health
             .evaluated(Health::healthy("component evaluated"));
-        let id = self.planned.id.clone();
-        let health = self.health.clone();
-        let instance = self.instance.clone();
-        let task = Task::start(id, instance, health, predecessor, stop_deadline);
-        self.task = Some(task);
+        if let Some(work) = &mut self.work {
+            work.port.lead_to(work.instance.consumer());
+            let id = self.planned.id.clone();
+            let (health, instance) = (self.health.clone(), work.instance.clone());
+            work.task = Some(Task::start(
+                id,
+                instance,
+                health,
+                predecessor,
+                stop_deadline,
+            ));
+        }
+    }
+
+    /// Takes its task out of it, for a successor to wait for.
+    pub(super) fn take_task(&mut self) -> Option<Task> {
+        self.work.as_mut()?.task.take()
     }
 
     /// Whether it has started, now and later.
     pub(super) fn start_watch(&self) -> Option<watch::Receiver<Start>> {
-        self.task.as_ref().map(Task::start_watch)
+        self.work.as_ref()?.task.as_ref().map(Task::start_watch)
     }
 
     /// Ends it; upstream is told to come back later.
     pub(super) async fn stop(mut self, deadline: Duration) {
-        if let Some(task) = self.task.take() {
+        if let Some(task) = self.take_task() {
             task.stop(&self.planned.id, deadline).await;
         }
-        self.port.lead_to(None);
+        if let Some(work) = self.work {
+            work.port.lead_to(None);
+        }
     }
 }
 

@@ -1,27 +1,34 @@
-//! The names that a block's expressions can see: the exports of the nodes that it refers to.
+//! The names that a block's expressions can see: the exports of the nodes that it refers to, and
+//! the variables of its space.
 
 use std::{collections::HashMap, sync::Arc};
 
-use syntax::{Scope, Value};
+use syntax::{Object, Scope, Value};
 
-/// Exports by the dotted names of their components.
+/// Exports by the dotted names of their nodes, before variables.
 #[derive(Debug, Default)]
-pub(super) struct ExportScope {
+pub(super) struct NodeScope {
     exports: HashMap<Arc<str>, Value>,
+    variables: Object,
 }
 
-impl ExportScope {
-    /// A scope in which each of the given components can be named.
-    pub(super) fn new(exports: impl IntoIterator<Item = (Arc<str>, Value)>) -> Self {
+impl NodeScope {
+    /// A scope in which each of the given nodes can be named.
+    pub(super) fn new(
+        variables: &Object,
+        exports: impl IntoIterator<Item = (Arc<str>, Value)>,
+    ) -> Self {
         Self {
             exports: exports.into_iter().collect(),
+            variables: variables.clone(),
         }
     }
 }
 
-impl Scope for ExportScope {
+impl Scope for NodeScope {
     fn lookup(&self, name: &str) -> Option<Value> {
-        self.exports.get(name).cloned()
+        let exports = self.exports.get(name);
+        exports.or_else(|| self.variables.get(name)).cloned()
     }
 
     fn resolve(&self, parts: &[&str]) -> Option<(Value, usize)> {
@@ -35,10 +42,14 @@ impl Scope for ExportScope {
                 return Some((value.clone(), count + 1));
             }
         }
-        None
+        let variable = self.variables.get(parts.first()?)?;
+        Some((variable.clone(), 1))
     }
 
     fn names(&self) -> Vec<String> {
-        self.exports.keys().map(|name| name.to_string()).collect()
+        let exports = self.exports.keys().map(|name| name.to_string());
+        exports
+            .chain(self.variables.keys().map(str::to_owned))
+            .collect()
     }
 }

@@ -1,0 +1,7 @@
+//! The engine, told as stories.
+
+mod foreach;
+mod imports;
+mod modules;
+mod parts;
+mod reload;
