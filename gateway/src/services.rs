@@ -13,6 +13,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Services {
     shared: Arc<Shared>,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -22,7 +23,6 @@ struct Shared {
     listeners: Listeners,
     gate: Gate,
     ledger: Ledger,
-    metrics: Metrics,
     live_debugging: LiveDebugging,
     logs: Logs,
 }
@@ -38,12 +38,22 @@ impl Services {
             listeners: Listeners::default(),
             gate: Gate::default(),
             ledger: Ledger::new(&metrics),
-            metrics,
             live_debugging: LiveDebugging::default(),
             logs,
         };
         Self {
             shared: Arc::new(shared),
+            metrics,
+        }
+    }
+
+    /// The same services for components whose own metrics nobody wants to see. What they are
+    /// accountable for is shown all the same: the ledger is another matter.
+    #[must_use]
+    pub fn unmeasured(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -97,6 +107,6 @@ impl Services {
 
     /// The registry behind `/metrics`.
     pub fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
+        &self.metrics
     }
 }

@@ -12,7 +12,7 @@ use super::{
     plan::{Kind, PlannedNode},
     supervise::{Start, Task},
 };
-use crate::{services::Services, telemetry::Metrics};
+use crate::services::Services;
 
 /// A node that runs, or is about to.
 pub(super) struct Node {
@@ -47,13 +47,9 @@ pub(super) struct Place {
 impl Place {
     /// The place of a component that was not there before.
     pub(super) fn new(node: &PlannedNode, services: &Services) -> Self {
-        let hidden = Metrics::default();
-        let metrics = match node.measured {
-            true => services.metrics(),
-            false => &hidden,
-        };
+        let services = services_of(node, services);
         Self {
-            port: Arc::new(Port::new(node.id.clone(), metrics)),
+            port: Arc::new(Port::new(node.id.clone(), services.metrics())),
             health: HealthReport::new(),
         }
     }
@@ -77,11 +73,19 @@ impl Place {
     ) -> Site {
         Site {
             id: node.id.clone(),
-            services: services.clone(),
+            services: services_of(node, services),
             port: self.port.clone(),
             publisher: publisher.of_next_instance(),
             health: self.health.clone(),
         }
+    }
+}
+
+/// The services that a node is given.
+fn services_of(node: &PlannedNode, services: &Services) -> Services {
+    match node.measured {
+        true => services.clone(),
+        false => services.unmeasured(),
     }
 }
 

@@ -5,3 +5,4 @@ mod imports;
 mod modules;
 mod parts;
 mod reload;
+mod scale;
