@@ -32,7 +32,11 @@ use tally::Tally;
 ///
 /// When the body is malformed, or holds more than `budget` allows ([`Reason::is_limit`]).
 pub fn check(signal: Signal, body: &[u8], budget: &Budget) -> Result<Counts, WireError> {
-    let root = Name::request(signal);
+    check_message(Name::request(signal), body, budget)
+}
+
+/// The same for a body that is a message of type `root`.
+pub(crate) fn check_message(root: Name, body: &[u8], budget: &Budget) -> Result<Counts, WireError> {
     walk(root, body, budget).map_err(|fault| WireError::locate(root, body, fault))
 }
 

@@ -1,4 +1,5 @@
-//! The wire: OTLP messages, and readers that walk encoded bytes without decoding them.
+//! The wire: messages of OTLP and Prometheus, and readers that walk encoded bytes without decoding
+//! them.
 //!
 //! A request that nobody edits stays the bytes it came in. What a gateway must know of it is read in
 //! place:
@@ -11,7 +12,8 @@
 //! ```
 //!
 //! Whoever wants structs decodes with the types in [`otlp`]; [`check`] has then already said that this
-//! will succeed and about how much memory it takes. Nothing here does I/O, and nothing knows of
+//! will succeed and about how much memory it takes. Prometheus's series and expositions are in
+//! [`prometheus`]. Nothing here does I/O, and nothing knows of
 //! tenants, queues or components.
 
 #![warn(missing_docs)]
@@ -28,6 +30,7 @@ mod log;
 mod merge;
 mod metric;
 mod outline;
+pub mod prometheus;
 mod resource;
 pub mod response;
 mod schema;

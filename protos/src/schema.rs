@@ -1,4 +1,4 @@
-//! OTLP's messages as tables: what number, name and type each field has.
+//! OTLP's and remote write's messages as tables: what number, name and type each field has.
 //!
 //! The walk, the JSON forms and the paths in errors are all driven by these tables, so that a field is
 //! stated once. They are checked against the generated types by the differential tests: a field that
@@ -52,11 +52,23 @@ pub(crate) enum Name {
     MetricsPartialSuccess,
     TracesResponse,
     TracesPartialSuccess,
+    WriteRequest,
+    WriteSeries,
+    WriteLabel,
+    WriteSample,
+    WriteExemplar,
+    WriteMetadata,
+    NativeHistogram,
+    BucketSpan,
+    WriteRequestV2,
+    WriteSeriesV2,
+    WriteExemplarV2,
+    WriteMetadataV2,
 }
 
 impl Name {
     /// Every message type, each at its own number.
-    pub(crate) const ALL: [Self; 40] = [
+    pub(crate) const ALL: [Self; 52] = [
         Self::LogsRequest,
         Self::ResourceLogs,
         Self::ScopeLogs,
@@ -97,6 +109,18 @@ impl Name {
         Self::MetricsPartialSuccess,
         Self::TracesResponse,
         Self::TracesPartialSuccess,
+        Self::WriteRequest,
+        Self::WriteSeries,
+        Self::WriteLabel,
+        Self::WriteSample,
+        Self::WriteExemplar,
+        Self::WriteMetadata,
+        Self::NativeHistogram,
+        Self::BucketSpan,
+        Self::WriteRequestV2,
+        Self::WriteSeriesV2,
+        Self::WriteExemplarV2,
+        Self::WriteMetadataV2,
     ];
 
     /// The request message of `signal`.
@@ -144,6 +168,8 @@ impl Name {
                 | Self::HistogramDataPoint
                 | Self::ExponentialHistogramDataPoint
                 | Self::SummaryDataPoint
+                | Self::WriteSample
+                | Self::NativeHistogram
         )
     }
 
@@ -151,7 +177,11 @@ impl Name {
     pub(crate) const fn is_resource(self) -> bool {
         matches!(
             self,
-            Self::ResourceLogs | Self::ResourceMetrics | Self::ResourceSpans
+            Self::ResourceLogs
+                | Self::ResourceMetrics
+                | Self::ResourceSpans
+                | Self::WriteSeries
+                | Self::WriteSeriesV2
         )
     }
 }
@@ -203,6 +233,7 @@ pub(crate) enum Kind {
     Uint32,
     Uint64,
     Sint32,
+    Sint64,
     Enum,
     Fixed32,
     Fixed64,
@@ -225,6 +256,7 @@ impl Kind {
             | Self::Uint32
             | Self::Uint64
             | Self::Sint32
+            | Self::Sint64
             | Self::Enum => 0,
             Self::Fixed64 | Self::Sfixed64 | Self::Double => 1,
             Self::Text | Self::Bytes | Self::Id | Self::Message(_) => 2,

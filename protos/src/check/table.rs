@@ -8,11 +8,12 @@ use std::mem::size_of;
 use super::tally::GROWTH;
 use crate::error::{Fault, Reason};
 use crate::otlp::{common, logs, metrics, resource, trace};
+use crate::prometheus::messages::{self as prometheus, v1, v2};
 use crate::schema::{Field, Kind, Label, Name};
 use crate::varint;
 
-/// Keys that have a row: up to field 16, the highest in the schema, in every wire type.
-const KEYS: usize = 17 << 3;
+/// Keys that have a row: up to field 17, the highest in the schema, in every wire type.
+const KEYS: usize = 18 << 3;
 
 /// What the walk does at a key.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +147,9 @@ const fn size(name: Name) -> usize {
         | Name::MetricsResponse
         | Name::MetricsPartialSuccess
         | Name::TracesResponse
-        | Name::TracesPartialSuccess => 0,
+        | Name::TracesPartialSuccess
+        | Name::WriteRequest
+        | Name::WriteRequestV2 => 0,
         Name::ResourceLogs => size_of::<logs::v1::ResourceLogs>(),
         Name::ScopeLogs => size_of::<logs::v1::ScopeLogs>(),
         Name::LogRecord => size_of::<logs::v1::LogRecord>(),
@@ -180,5 +183,15 @@ const fn size(name: Name) -> usize {
         Name::AnyValue => size_of::<common::v1::AnyValue>(),
         Name::ArrayValue => size_of::<common::v1::ArrayValue>(),
         Name::KeyValueList => size_of::<common::v1::KeyValueList>(),
+        Name::WriteSeries => size_of::<v1::TimeSeries>(),
+        Name::WriteLabel => size_of::<v1::Label>(),
+        Name::WriteSample => size_of::<v1::Sample>(),
+        Name::WriteExemplar => size_of::<v1::Exemplar>(),
+        Name::WriteMetadata => size_of::<v1::MetricMetadata>(),
+        Name::NativeHistogram => size_of::<prometheus::Histogram>(),
+        Name::BucketSpan => size_of::<prometheus::BucketSpan>(),
+        Name::WriteSeriesV2 => size_of::<v2::TimeSeries>(),
+        Name::WriteExemplarV2 => size_of::<v2::Exemplar>(),
+        Name::WriteMetadataV2 => size_of::<v2::Metadata>(),
     }
 }

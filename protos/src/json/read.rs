@@ -219,8 +219,11 @@ impl Reader<'_> {
             }
             Kind::Int32 => int32(parser)? as u64,
             Kind::Enum => i64::from(scalar::enumeration(parser)?) as u64,
-            Kind::Sint32 => {
-                let value = int32(parser)?;
+            Kind::Sint32 | Kind::Sint64 => {
+                let value = match kind {
+                    Kind::Sint32 => int32(parser)?,
+                    _ => int64(parser)?,
+                };
                 ((value << 1) ^ (value >> 63)) as u64
             }
             Kind::Int64 => int64(parser)? as u64,

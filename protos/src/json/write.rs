@@ -159,6 +159,7 @@ fn scalar(out: &mut String, kind: Kind, value: Value<'_>) {
             let number = number as u32;
             write!(out, "{}", (number >> 1) as i32 ^ -((number & 1) as i32))
         }
+        Kind::Sint64 => write!(out, "\"{}\"", (number >> 1) as i64 ^ -((number & 1) as i64)),
         Kind::Uint32 | Kind::Fixed32 => write!(out, "{}", number as u32),
         Kind::Int64 | Kind::Sfixed64 => write!(out, "\"{}\"", number as i64),
         Kind::Uint64 | Kind::Fixed64 => write!(out, "\"{number}\""),

@@ -1,8 +1,9 @@
-//! The fields of every message, as `opentelemetry/proto` 1.10 has them.
+//! The fields of every message, as `opentelemetry/proto` 1.10 and remote write 1.0 and 2.0-rc.4 have
+//! them.
 
 use super::Kind::{
-    Bool, Bytes, Double, Enum, Fixed32, Fixed64, Id, Int32, Int64, Message, Sfixed64, Sint32, Text,
-    Uint32, Uint64,
+    Bool, Bytes, Double, Enum, Fixed32, Fixed64, Id, Int32, Int64, Message, Sfixed64, Sint32,
+    Sint64, Text, Uint32, Uint64,
 };
 use super::{Field, Kind, Label, Name};
 
@@ -48,6 +49,18 @@ pub(super) const fn fields(name: Name) -> &'static [Field] {
         Name::MetricsPartialSuccess => METRICS_PARTIAL_SUCCESS,
         Name::TracesResponse => TRACES_RESPONSE,
         Name::TracesPartialSuccess => TRACES_PARTIAL_SUCCESS,
+        Name::WriteRequest => WRITE_REQUEST,
+        Name::WriteSeries => WRITE_SERIES,
+        Name::WriteLabel => WRITE_LABEL,
+        Name::WriteSample => WRITE_SAMPLE,
+        Name::WriteExemplar => WRITE_EXEMPLAR,
+        Name::WriteMetadata => WRITE_METADATA,
+        Name::NativeHistogram => NATIVE_HISTOGRAM,
+        Name::BucketSpan => BUCKET_SPAN,
+        Name::WriteRequestV2 => WRITE_REQUEST_V2,
+        Name::WriteSeriesV2 => WRITE_SERIES_V2,
+        Name::WriteExemplarV2 => WRITE_EXEMPLAR_V2,
+        Name::WriteMetadataV2 => WRITE_METADATA_V2,
     }
 }
 
@@ -341,4 +354,86 @@ const TRACES_RESPONSE: &[Field] = &[one(
 const TRACES_PARTIAL_SUCCESS: &[Field] = &[
     one(1, "rejected_spans", Int64),
     one(2, "error_message", Text),
+];
+
+const WRITE_REQUEST: &[Field] = &[
+    many(1, "timeseries", Message(Name::WriteSeries)),
+    many(3, "metadata", Message(Name::WriteMetadata)),
+];
+
+const WRITE_SERIES: &[Field] = &[
+    many(1, "labels", Message(Name::WriteLabel)),
+    many(2, "samples", Message(Name::WriteSample)),
+    many(3, "exemplars", Message(Name::WriteExemplar)),
+    many(4, "histograms", Message(Name::NativeHistogram)),
+];
+
+const WRITE_LABEL: &[Field] = &[one(1, "name", Text), one(2, "value", Text)];
+
+/// Both versions' sample; 1.0 has no start timestamp.
+const WRITE_SAMPLE: &[Field] = &[
+    one(1, "value", Double),
+    one(2, "timestamp", Int64),
+    one(3, "start_timestamp", Int64),
+];
+
+const WRITE_EXEMPLAR: &[Field] = &[
+    many(1, "labels", Message(Name::WriteLabel)),
+    one(2, "value", Double),
+    one(3, "timestamp", Int64),
+];
+
+const WRITE_METADATA: &[Field] = &[
+    one(1, "type", Enum),
+    one(2, "metric_family_name", Text),
+    one(4, "help", Text),
+    one(5, "unit", Text),
+];
+
+/// Two oneofs, of which the walk only counts fields.
+const NATIVE_HISTOGRAM: &[Field] = &[
+    either(1, "count_int", Uint64),
+    either(2, "count_float", Double),
+    one(3, "sum", Double),
+    one(4, "schema", Sint32),
+    one(5, "zero_threshold", Double),
+    maybe(6, "zero_count_int", Uint64),
+    maybe(7, "zero_count_float", Double),
+    many(8, "negative_spans", Message(Name::BucketSpan)),
+    many(9, "negative_deltas", Sint64),
+    many(10, "negative_counts", Double),
+    many(11, "positive_spans", Message(Name::BucketSpan)),
+    many(12, "positive_deltas", Sint64),
+    many(13, "positive_counts", Double),
+    one(14, "reset_hint", Enum),
+    one(15, "timestamp", Int64),
+    many(16, "custom_values", Double),
+    one(17, "start_timestamp", Int64),
+];
+
+const BUCKET_SPAN: &[Field] = &[one(1, "offset", Sint32), one(2, "length", Uint32)];
+
+const WRITE_REQUEST_V2: &[Field] = &[
+    many(4, "symbols", Text),
+    many(5, "timeseries", Message(Name::WriteSeriesV2)),
+];
+
+const WRITE_SERIES_V2: &[Field] = &[
+    many(1, "labels_refs", Uint32),
+    many(2, "samples", Message(Name::WriteSample)),
+    many(3, "histograms", Message(Name::NativeHistogram)),
+    many(4, "exemplars", Message(Name::WriteExemplarV2)),
+    one(5, "metadata", Message(Name::WriteMetadataV2)),
+];
+
+const WRITE_EXEMPLAR_V2: &[Field] = &[
+    many(1, "labels_refs", Uint32),
+    one(2, "value", Double),
+    one(3, "timestamp", Int64),
+];
+
+const WRITE_METADATA_V2: &[Field] = &[
+    one(1, "type", Enum),
+    one(3, "help_ref", Uint32),
+    one(4, "unit_ref", Uint32),
 ];

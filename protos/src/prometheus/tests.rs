@@ -1,0 +1,5 @@
+//! Expositions and requests, as tables and against the decoded forms.
+
+mod arbitrary;
+mod expositions;
+mod requests;
