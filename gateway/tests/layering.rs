@@ -6,6 +6,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 /// Each module with the modules that it may name.
 const LAYERS: &[(&str, &[&str])] = &[
     ("batch", &[]),
+    ("discovery", &[]),
+    ("relabel", &[]),
     ("telemetry", &[]),
     ("net", &["batch"]),
     ("ledger", &["batch", "telemetry"]),
@@ -14,7 +16,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("delivery", &["batch", "graph", "ledger", "net", "services"]),
     (
         "components",
-        &["batch", "delivery", "graph", "ledger", "net", "telemetry"],
+        &[
+            "batch",
+            "delivery",
+            "discovery",
+            "graph",
+            "ledger",
+            "net",
+            "relabel",
+            "telemetry",
+        ],
     ),
     (
         "app",

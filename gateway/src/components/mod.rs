@@ -1,5 +1,7 @@
 //! The components: one file each, and a file's path is its component's name.
 
+mod blocks;
+pub mod discovery;
 pub mod http;
 pub mod import;
 pub mod livedebugging;
@@ -15,6 +17,10 @@ use crate::{
 
 /// Every component there is, by name.
 pub static TABLE: &[Definition] = &[
+    component::<discovery::dns::Component>("discovery.dns"),
+    component::<discovery::file::Component>("discovery.file"),
+    component::<discovery::http::Component>("discovery.http"),
+    component::<discovery::relabel::Component>("discovery.relabel"),
     block::<http::Component>("http"),
     import::<import::file::Component>("import.file"),
     import::<import::string::Component>("import.string"),

@@ -6,9 +6,9 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use hyper_util::{
     client::legacy,
     rt::{TokioExecutor, TokioTimer},
@@ -122,14 +122,6 @@ impl Client {
         if let Some(cookies) = self.jar.as_ref().and_then(|jar| jar.header(&uri)) {
             headers.append(header::COOKIE, cookies);
         }
-        if Route::forwards(&uri)
-            && let Some(authorization) = self
-                .dialer
-                .route(&uri)
-                .and_then(|route| route.authorization)
-        {
-            headers.insert(header::PROXY_AUTHORIZATION, authorization);
-        }
         let Ok(result) = timeout(limit, self.exchange(request)).await else {
             let host = uri.authority().map_or("", |authority| authority.as_str());
             return Err(NoAnswer(format!("{host} did not answer within {limit:?}")));
@@ -141,13 +133,35 @@ impl Client {
         Ok(answer)
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+    /// Sends a request once and gives back what answers, with its body still to come. Neither time nor
+    /// body are bounded: that is up to the caller.
+    ///
+    /// # Errors
+    /// If no answer came.
+    pub async fn open(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, NoAnswer> {
+        let uri = request.uri().clone();
+        if Route::forwards(&uri)
+            && let Some(authorization) = self
+                .dialer
+                .route(&uri)
+                .and_then(|route| route.authorization)
+        {
+            let headers = request.headers_mut();
+            headers.insert(header::PROXY_AUTHORIZATION, authorization);
+        }
         let response = self.inner.request(request).await;
-        let response = response.map_err(|error| match error.source() {
+        response.map_err(|error| match error.source() {
             // The dialler's own sentence needs no words before it.
             Some(cause) if error.is_connect() => NoAnswer(cause.to_string()),
             _ => NoAnswer(sentence(error)),
-        })?;
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
+        let response = self.open(request).await?;
         let (head, body) = response.into_parts();
         let body = read(body).await.map_err(|error| {
             NoAnswer(format!(

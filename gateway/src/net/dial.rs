@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Uri, uri::Scheme};
+use http::{HeaderMap, Uri, uri::Scheme};
 use hyper_util::{
     client::legacy::connect::{Connected, Connection, HttpConnector, proxy::Tunnel},
     rt::TokioIo,
@@ -53,6 +53,8 @@ pub struct Settings {
     pub tls: Option<Arc<ClientTls>>,
     /// The proxies to go through.
     pub proxy: Option<Proxy>,
+    /// Headers for the proxy when a tunnel is asked for.
+    pub proxy_headers: HeaderMap,
     /// Whether plain HTTP goes through a tunnel of the proxy too, because it is not HTTP/1.1.
     pub always_tunnel: bool,
     /// The name that the server's certificate must carry, if it is not the destination's host.
@@ -249,6 +251,9 @@ impl Dialer {
         let mut tunnel = Tunnel::new(route.address.clone(), reach);
         if let Some(authorization) = &route.authorization {
             tunnel = tunnel.with_auth(authorization.clone());
+        }
+        if !self.settings.proxy_headers.is_empty() {
+            tunnel = tunnel.with_headers(self.settings.proxy_headers.clone());
         }
         let opened = tunnel.call(destination.clone()).await;
         let io = opened.map_err(|error| format!("proxy {}: {}", route.address, sentence(error)))?;

@@ -55,6 +55,19 @@ impl Proxy {
         })
     }
 
+    /// The same for every destination but those in `except`: addresses, networks and domains, with
+    /// commas between them.
+    ///
+    /// # Errors
+    /// As [`explicit`](Self::explicit).
+    pub fn explicit_except(address: &str, except: &str) -> Result<Self, String> {
+        Self::explicit(address)?;
+        Ok(Self {
+            matcher: Matcher::builder().all(address).no(except).build(),
+            from_environment: false,
+        })
+    }
+
     /// The proxy for this destination, if there is one.
     pub fn route(&self, destination: &Uri) -> Option<Route> {
         if self.from_environment && is_this_machine(destination) {

@@ -395,7 +395,7 @@ impl Client {
                     .unwrap_or(usize::MAX),
                 read_buffer_bytes: buffer("read_buffer_size", self.read_buffer_size)?,
                 write_buffer_bytes: buffer("write_buffer_size", self.write_buffer_size)?,
-                always_tunnel: false,
+                ..dial::Settings::default()
             },
             idle_per_host: self.idle_per_host(urls),
             idle_timeout: duration(self.idle_conn_timeout),
