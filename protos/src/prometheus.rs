@@ -31,6 +31,7 @@ mod symbols;
 #[cfg(test)]
 mod tests;
 mod translate;
+mod view;
 mod write;
 
 pub use accept::{Accepted, Version, Written, accept, check_write};
@@ -39,6 +40,7 @@ pub use histogram::{HistogramFault, check_histogram};
 pub use kind::MetricKind;
 pub use labels::{Duplicate, LabelSet, Labels};
 pub use translate::Translator;
+pub use view::{ExemplarView, HistogramView, SampleView, SeriesView, series};
 pub use write::{Metadata, SeriesWriter};
 
 /// The value that says that a series has ended. It is one of many bit patterns that are not a number,

@@ -7,6 +7,7 @@ mod budget;
 mod codec;
 mod consumer;
 mod otlp;
+mod prometheus;
 mod queue_key;
 mod tenant;
 
@@ -14,6 +15,7 @@ pub use budget::{Exhausted, MemoryBudget, Reservation};
 pub use codec::{Codec, CodecError};
 pub use consumer::{ConsumeFuture, Consumer, Refusal, RefusalKind, Staged};
 pub use otlp::{Frame, Otlp};
+pub use prometheus::Prometheus;
 pub use queue_key::QueueKey;
 pub use tenant::{InvalidTenant, Metadata, Tenant};
 
@@ -35,6 +37,7 @@ impl Batch {
     pub fn items(&self) -> u64 {
         match &self.payload {
             Payload::Otlp(otlp) => otlp.items(),
+            Payload::Prometheus(series) => series.items(),
         }
     }
 
@@ -42,6 +45,7 @@ impl Batch {
     pub fn signal(&self) -> Signal {
         match &self.payload {
             Payload::Otlp(otlp) => otlp.signal(),
+            Payload::Prometheus(_) => Signal::Metrics,
         }
     }
 }
@@ -75,4 +79,39 @@ pub struct Merging {
 pub enum Payload {
     /// OpenTelemetry logs, metrics or traces.
     Otlp(Otlp),
+    /// Prometheus series.
+    Prometheus(Prometheus),
+}
+
+impl Payload {
+    /// The payload of a component that takes OpenTelemetry alone.
+    ///
+    /// # Errors
+    /// If it is of another family. A configuration cannot bring that about, for what components
+    /// export says which family they take.
+    pub fn otlp(&self) -> Result<&Otlp, Refusal> {
+        match self {
+            Self::Otlp(otlp) => Ok(otlp),
+            other => Err(other.wrong_family("OTLP")),
+        }
+    }
+
+    /// The payload of a component that takes Prometheus series alone.
+    ///
+    /// # Errors
+    /// As [`Payload::otlp`].
+    pub fn prometheus(&self) -> Result<&Prometheus, Refusal> {
+        match self {
+            Self::Prometheus(series) => Ok(series),
+            other => Err(other.wrong_family("Prometheus series")),
+        }
+    }
+
+    fn wrong_family(&self, expected: &str) -> Refusal {
+        let got = match self {
+            Self::Otlp(_) => "OTLP",
+            Self::Prometheus(_) => "Prometheus series",
+        };
+        Refusal::invalid("wrong_family", format!("expected {expected}, got {got}"))
+    }
 }

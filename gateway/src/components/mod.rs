@@ -1,6 +1,6 @@
 //! The components: one file each, and a file's path is its component's name.
 
-mod blocks;
+pub mod blocks;
 pub mod discovery;
 pub mod http;
 pub mod import;
@@ -8,6 +8,7 @@ pub mod livedebugging;
 pub mod local;
 pub mod logging;
 pub mod otelcol;
+pub mod prometheus;
 mod watch;
 
 use crate::{
@@ -37,12 +38,15 @@ pub static TABLE: &[Definition] = &[
     component::<otelcol::processor::memory_limiter::Component>("otelcol.processor.memory_limiter"),
     component::<otelcol::receiver::otlp::Component>("otelcol.receiver.otlp"),
     component::<otelcol::storage::file::Component>("otelcol.storage.file"),
+    component::<prometheus::echo::Component>("prometheus.echo"),
+    component::<prometheus::scrape::Component>("prometheus.scrape"),
 ];
 
 /// A batch in words, for people who watch what flows.
 pub fn describe(batch: &Batch) -> String {
     match &batch.payload {
         Payload::Otlp(otlp) => otelcol::exporter::debug::describe(otlp),
+        Payload::Prometheus(series) => prometheus::describe(series),
     }
 }
 

@@ -21,10 +21,7 @@ use super::{
     job::Context, lane::Lane, pauses::Pauses, record, request,
 };
 use crate::{
-    batch::{
-        Batch, ConsumeFuture, Consumer, Otlp, Payload, QueueKey, Refusal, RefusalKind, Staged,
-        Tenant,
-    },
+    batch::{Batch, ConsumeFuture, Consumer, Otlp, QueueKey, Refusal, RefusalKind, Staged, Tenant},
     graph::Site,
 };
 
@@ -280,7 +277,7 @@ impl Sender {
 impl Consumer for Sender {
     fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
         Box::pin(async move {
-            let Payload::Otlp(otlp) = batch.payload.clone();
+            let otlp = batch.payload.otlp()?.clone();
             if self.settings.queue.is_some() {
                 self.stage(&batch, &otlp).await
             } else {

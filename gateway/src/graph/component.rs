@@ -91,6 +91,12 @@ impl Site {
         self.port.clone()
     }
 
+    /// What an instance of the component leaves to the next one, when its arguments change: state that
+    /// is costly to gather again. Of one type for a component, empty at first, and gone with its name.
+    pub fn keepsake<T: std::any::Any + Default + Send + Sync>(&self) -> Arc<T> {
+        self.port.keepsake()
+    }
+
     /// Tells the engine that the exports have changed; what depends on them is evaluated again.
     pub fn publish(&self, exports: &impl syntax::Exports) {
         self.publisher.publish(&self.id, exports.to_object());

@@ -7,7 +7,7 @@ use std::{
     any::Any,
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -43,6 +43,7 @@ pub struct Port {
     handed_on: broadcast::Sender<Batch>,
     /// Whether the component has outputs.
     hands_on: AtomicBool,
+    keepsake: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 /// Sized, so that it can be swapped atomically.
@@ -61,6 +62,7 @@ impl Port {
             taken,
             handed_on,
             hands_on: AtomicBool::new(false),
+            keepsake: OnceLock::new(),
         }
     }
 
@@ -93,6 +95,16 @@ impl Port {
     /// Shows a batch that the component hands on.
     pub(super) fn show_handed_on(&self, batch: &Batch) {
         show(&self.handed_on, batch);
+    }
+
+    /// What one instance leaves to the next, made when it is first asked for.
+    ///
+    /// # Panics
+    /// If it is asked for as two types.
+    pub(super) fn keepsake<T: Any + Default + Send + Sync>(&self) -> Arc<T> {
+        let keepsake = self.keepsake.get_or_init(|| Arc::new(T::default()));
+        let keepsake = keepsake.clone().downcast();
+        keepsake.expect("a component leaves one type of thing")
     }
 
     /// The name of the component behind it.

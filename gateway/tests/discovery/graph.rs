@@ -99,7 +99,7 @@ impl Graph {
         let services = Services::new(MemoryBudget::new(1 << 20), Logs::start());
         let engine = Engine::new(TABLE, STABLE, services);
         let loaded = engine.load(&[SourceFile::new("test.alloy", text)]).await;
-        loaded.expect_err(text).render().to_string()
+        loaded.expect_err(text).render()
     }
 
     /// Whether a component is well, and what it says.
@@ -114,7 +114,7 @@ impl Graph {
 
     /// The lines of `/metrics` that begin with `name`.
     pub(crate) fn metrics(&self, name: &str) -> String {
-        let text = self.services.metrics().text();
+        let text = self.services.metrics().encode().unwrap();
         text.lines().filter(|line| line.starts_with(name)).collect()
     }
 }

@@ -1,4 +1,4 @@
 //! Blocks that components of several families take.
 
-pub(crate) mod http_client;
-pub(crate) mod rule;
+pub mod http_client;
+pub mod rule;

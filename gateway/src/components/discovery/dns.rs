@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn each_record_has_its_labels() {
         let name = || Name::from_ascii("host.example.com.").unwrap();
-        let meta = |label, address: &str| {
+        let meta = |label: &'static str, address: &'static str| {
             let mut labels = vec![("__meta_dns_name", "n"), ("__address__", address)];
             if !label.is_empty() {
                 labels.push((label, "host.example.com."));

@@ -95,6 +95,35 @@ proptest! {
         prop_assert_eq!(&v1::WriteRequest::decode(&body[..]).unwrap(), &request);
         let accepted = accept(Version::V1, &body, &Budget::default()).unwrap();
         prop_assert_eq!(accepted, Accepted { written, ..Accepted::default() });
+        for (view, series) in crate::prometheus::series(&body).zip(&request.timeseries) {
+            let labels: Vec<(&str, &str)> = view.labels().iter().collect();
+            let expected = series.labels.iter().map(|label| (&*label.name, &*label.value));
+            prop_assert_eq!(labels, expected.collect::<Vec<_>>());
+            let samples: Vec<(u64, i64, i64)> = view
+                .samples()
+                .map(|sample| (sample.value.to_bits(), sample.timestamp, sample.start))
+                .collect();
+            let expected = series.samples.iter().map(|sample| {
+                (sample.value.to_bits(), sample.timestamp, sample.start_timestamp)
+            });
+            prop_assert_eq!(samples, expected.collect::<Vec<_>>());
+            for (view, histogram) in view.histograms().zip(&series.histograms) {
+                prop_assert_eq!(view.timestamp(), histogram.timestamp);
+                prop_assert_eq!(view.sum(), histogram.sum);
+                let count = match histogram.count {
+                    Some(Count::Int(count)) => count as f64,
+                    Some(Count::Float(count)) => count,
+                    None => 0.0,
+                };
+                prop_assert_eq!(view.count(), count);
+                prop_assert_eq!(&Histogram::decode(view.encoded()).unwrap(), histogram);
+            }
+            for (view, exemplar) in view.exemplars().zip(&series.exemplars) {
+                prop_assert_eq!(view.timestamp(), exemplar.timestamp);
+                prop_assert_eq!(view.value(), exemplar.value);
+                prop_assert_eq!(view.labels().count(), exemplar.labels.len());
+            }
+        }
     }
 
     #[test]

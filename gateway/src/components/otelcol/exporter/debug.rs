@@ -23,7 +23,7 @@ use protos::Signal;
 use self::{outputs::Outputs, sampler::Sampler};
 use super::super::DebugMetrics;
 use crate::{
-    batch::{Batch, ConsumeFuture, Consumer, Otlp, Payload, Refusal, Staged},
+    batch::{Batch, ConsumeFuture, Consumer, Otlp, Refusal, Staged},
     graph::{self, ConsumerHandle, Health, Site},
     ledger::Outcome,
 };
@@ -114,7 +114,7 @@ impl Component {
     /// Shows a batch, and counts what became of it. One that cannot be shown is not tried again:
     /// what is sent elsewhere at the same time must not wait for a console.
     async fn show(&self, batch: Batch) -> Result<Staged, Refusal> {
-        let Payload::Otlp(otlp) = &batch.payload;
+        let otlp = batch.payload.otlp()?;
         let (signal, items) = (otlp.signal(), otlp.items());
         let body = otlp
             .bytes()
