@@ -4,7 +4,7 @@ mod group;
 mod refresh;
 mod target;
 
-pub use group::{GroupError, Source, parse_json, parse_value};
+pub use group::{GroupError, Source, parse_json};
 pub use refresh::Refresh;
 pub use target::Target;
 

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::Deserialize;
-use syntax::{FromValue, Object, Value, ValueError};
 
 use super::{TARGETS_MAX, Target};
 
@@ -40,43 +39,15 @@ impl fmt::Display for GroupError {
 
 impl std::error::Error for GroupError {}
 
-fn no_list(why: impl fmt::Display) -> GroupError {
-    GroupError(format!("it is no list of target groups: {why}"))
-}
-
 /// The targets of a list of groups in JSON.
 ///
 /// # Errors
 /// If it is no such list, or names too many targets.
 pub fn parse_json(text: &[u8], source: Source<'_>) -> Result<Vec<Target>, GroupError> {
     // `null` is what Go writes for a list without elements.
-    let groups: Option<Vec<Option<Group>>> = serde_json::from_slice(text).map_err(no_list)?;
+    let groups: Option<Vec<Option<Group>>> = serde_json::from_slice(text)
+        .map_err(|error| GroupError(format!("it is no list of target groups: {error}")))?;
     flatten(groups.unwrap_or_default().into_iter().flatten(), source)
-}
-
-/// The targets of a list of groups that was read as a value of the language.
-///
-/// # Errors
-/// If it is no such list, or names too many targets.
-pub fn parse_value(value: &Value, source: Source<'_>) -> Result<Vec<Target>, GroupError> {
-    let objects = Vec::<Object>::from_value(value).map_err(no_list)?;
-    let groups: Result<Vec<Group>, GroupError> = objects.iter().map(group).collect();
-    flatten(groups?.into_iter(), source)
-}
-
-fn group(object: &Object) -> Result<Group, GroupError> {
-    let is_known = |name: &str| matches!(name, "targets" | "labels");
-    if let Some((name, _)) = object.iter().find(|(name, _)| !is_known(name)) {
-        let why = format!("a group has targets and labels, and no {name:?}");
-        return Err(no_list(why));
-    }
-    let field = |name| object.get(name).cloned().unwrap_or_default();
-    let wrong = |name: &str, error: ValueError| no_list(error.in_field(name));
-    Ok(Group {
-        targets: FromValue::from_value(&field("targets"))
-            .map_err(|error| wrong("targets", error))?,
-        labels: FromValue::from_value(&field("labels")).map_err(|error| wrong("labels", error))?,
-    })
 }
 
 fn flatten(
@@ -126,11 +97,6 @@ mod tests {
         });
         assert_eq!(targets, expected);
         assert_eq!(parse_json(b"null", SOURCE).unwrap(), []);
-        let value = Value::array([Value::object([
-            ("targets", Value::array(["a:1", "b:2"].map(Value::from))),
-            ("labels", Value::object([("job", Value::from("x"))])),
-        ])]);
-        assert_eq!(parse_value(&value, SOURCE).unwrap(), expected);
     }
 
     #[test]
@@ -147,9 +113,6 @@ mod tests {
             let error = parse_json(text.as_bytes(), SOURCE).unwrap_err().to_string();
             assert!(error.contains("no list of target groups"), "{error}");
         }
-        let unknown = Value::array([Value::object([("target", Value::Null)])]);
-        let error = parse_value(&unknown, SOURCE).unwrap_err().to_string();
-        assert!(error.contains("\"target\""), "{error}");
         let many = vec!["\"a\""; TARGETS_MAX + 1].join(",");
         let error = parse_json(format!("[{{\"targets\":[{many}]}}]").as_bytes(), SOURCE);
         let error = error.unwrap_err().to_string();

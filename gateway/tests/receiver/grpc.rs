@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use corten::{
-    batch::{Codec, Payload, Signal},
+    batch::{Codec, Signal},
     net::grpc::{Message, frame},
 };
 use protos::response::PartialSuccess;
@@ -32,7 +32,7 @@ async fn every_signal_goes_to_its_output() {
             panic!("not one batch")
         };
         assert_eq!((batch.signal(), batch.items()), (signal, 3));
-        let Payload::Otlp(otlp) = &batch.payload;
+        let otlp = batch.payload.otlp().unwrap();
         assert_eq!(otlp.bytes().unwrap(), body);
     }
     assert_eq!(gateway.memory.used(), 0);
@@ -58,7 +58,7 @@ async fn a_frame_goes_on_as_it_came() {
         .await;
         assert_eq!(code(&result), Code::Ok, "{codec}: {result:?}");
         let arrived = gateway.arrived();
-        let Payload::Otlp(otlp) = &arrived[0].payload;
+        let otlp = arrived[0].payload.otlp().unwrap();
         assert_eq!((otlp.frame().codec, &otlp.frame().bytes), (codec, &packed));
         assert_eq!(otlp.bytes().unwrap(), body);
         assert_eq!(otlp.frame().plain_length, body.len() as u64);

@@ -1,7 +1,7 @@
 //! What HTTP clients hear.
 
 use bytes::Bytes;
-use corten::batch::{Codec, Payload, Signal};
+use corten::batch::{Codec, Signal};
 use http::{Method, StatusCode};
 use protos::{response::PartialSuccess, status::Status};
 
@@ -40,7 +40,7 @@ async fn every_signal_has_its_path_and_every_codec_is_kept() {
                 panic!("not one batch")
             };
             assert_eq!((batch.signal(), batch.items()), (signal, 3));
-            let Payload::Otlp(otlp) = &batch.payload;
+            let otlp = batch.payload.otlp().unwrap();
             assert_eq!((otlp.frame().codec, &otlp.frame().bytes), (codec, &packed));
         }
     }
@@ -68,7 +68,7 @@ async fn json_goes_on_as_protobuf_and_is_answered_in_json() {
         );
         assert_eq!(answer.header("content-type"), Some("application/json"));
         let arrived = gateway.arrived();
-        let Payload::Otlp(otlp) = &arrived[0].payload;
+        let otlp = arrived[0].payload.otlp().unwrap();
         assert_eq!((otlp.items(), otlp.frame().codec), (1, Codec::Identity));
         assert!(
             protos::check(

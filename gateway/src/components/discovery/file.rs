@@ -12,19 +12,15 @@ use std::{
     time::Duration,
 };
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind};
 use prometheus_client::metrics::counter::Counter;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exports, counter};
 use crate::{
+    components::watch::{Detector, Watch},
     discovery::{Refresh, SOURCE_BYTES_MAX, Source, TARGETS_MAX, Target, parse_json},
     graph::{self, Health, Site},
 };
-
-/// Pause between an event and reading, so that several files that change together are read once.
-const SETTLE: Duration = Duration::from_millis(50);
 
 /// Files that one component reads.
 const FILES_MAX: usize = 10_000;
@@ -174,23 +170,30 @@ impl graph::Component for Component {
     }
 
     async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
-        let (sender, mut events) = mpsc::channel(1);
-        let mut watch = None;
-        let mut timer = tokio::time::interval(self.arguments.refresh_interval);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let interval = self.arguments.refresh_interval;
+        let folders: BTreeSet<&Path> = self.patterns.iter().map(|one| &*one.folder).collect();
+        let watch =
+            |folder: &Path| Watch::new(self.site.id(), folder, Detector::FileSystem, interval);
+        let mut watches: Vec<Watch> = folders.into_iter().map(watch).collect();
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                _ = timer.tick() => {}
-                _ = events.recv() => tokio::time::sleep(SETTLE).await,
-            }
-            // Made anew each time and before reading, so that nothing in between is missed.
-            watch = self.watch(&sender).or(watch);
             let this = self.clone();
             let read = tokio::task::spawn_blocking(move || this.read()).await;
             self.take(read.unwrap_or_else(|error| vec![format!("reading failed: {error}")]));
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = any_changed(&mut watches) => {}
+            }
         }
     }
+}
+
+/// Waits until something has changed in one of the folders, or it is time to look again.
+async fn any_changed(watches: &mut [Watch]) {
+    if watches.is_empty() {
+        return std::future::pending().await;
+    }
+    let all = watches.iter_mut().map(|watch| Box::pin(watch.changed()));
+    futures::future::select_all(all).await;
 }
 
 impl Component {
@@ -241,42 +244,9 @@ impl Component {
         }
     }
 
-    /// Watches the folders of the files.
-    fn watch(&self, sender: &mpsc::Sender<()>) -> Option<RecommendedWatcher> {
-        let sender = sender.clone();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // Reading is an event too, and must not be a reason to read.
-            let is_reading = |kind: EventKind| matches!(kind, EventKind::Access(access) if !matches!(access, AccessKind::Close(_)));
-            if event.is_ok_and(|event| !is_reading(event.kind) && !is_read_close(&event)) {
-                // A word that is waiting stands for this one too.
-                let _ = sender.try_send(());
-            }
-        });
-        let mut watcher = watcher.ok()?;
-        let folders: BTreeSet<&Path> = self
-            .patterns
-            .iter()
-            .map(|pattern| &*pattern.folder)
-            .collect();
-        for folder in folders {
-            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
-                let id = self.site.id();
-                let folder = folder.display();
-                tracing::debug!(component = %id, %error, "cannot watch {folder}, reading at intervals");
-            }
-        }
-        Some(watcher)
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Vec<Target>>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether an event says that a file was closed that had only been read.
-fn is_read_close(event: &Event) -> bool {
-    use notify::event::AccessMode;
-    matches!(event.kind, EventKind::Access(AccessKind::Close(mode)) if mode != AccessMode::Write)
 }
 
 /// The targets in a file.
