@@ -106,13 +106,14 @@ impl Collector {
         }
     }
 
-    /// Goes on with other settings. Series keep their labels, unless the settings change them.
+    /// Whether series have the same labels with other settings.
+    pub(super) fn writes_as(&self, settings: &Settings) -> bool {
+        self.settings.honor_labels == settings.honor_labels
+            && self.settings.target == settings.target
+    }
+
+    /// Goes on with other settings.
     pub(super) fn resume(mut self, settings: Settings) -> Self {
-        let same = self.settings.honor_labels == settings.honor_labels;
-        if !same {
-            // The series that were written under other labels end here.
-            self.cache = Cache::default();
-        }
         self.settings = settings;
         self
     }

@@ -133,8 +133,14 @@ impl Job {
         }
     }
 
-    /// Hands a request on; offers it again for `patience` if it cannot be taken now.
-    async fn hand_on(&self, (body, written): (Vec<u8>, Written), patience: Duration) {
+    /// Hands a request on; offers it again for `patience` if it cannot be taken now, unless told to
+    /// stop.
+    async fn hand_on(
+        &self,
+        (body, written): (Vec<u8>, Written),
+        patience: Duration,
+        stop: &CancellationToken,
+    ) {
         if written.items() == 0 {
             return;
         }
@@ -148,13 +154,17 @@ impl Job {
                 }
                 Err(refusal) => refusal,
             };
-            if !refusal.is_retryable() || Instant::now() + PAUSE_MAX > deadline {
+            let is_late = stop.is_cancelled() || Instant::now() + PAUSE_MAX > deadline;
+            if !refusal.is_retryable() || is_late {
                 let id = self.site.id();
                 let items = written.items();
                 tracing::error!(component = %id, items, "samples are lost, nobody took them: {refusal}");
                 return;
             }
-            tokio::time::sleep(PAUSE_MAX).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(PAUSE_MAX) => {}
+            }
         }
     }
 
@@ -184,6 +194,7 @@ pub(super) async fn run(
 ) {
     job.targets.set(targets.len() as i64);
     let mut loops = JoinSet::new();
+    let mut gone = Vec::new();
     for target in targets {
         let hash = target.hash();
         let settings = Settings {
@@ -191,7 +202,11 @@ pub(super) async fn run(
             ..job.settings.clone()
         };
         let collector = match pool.with(|collectors| collectors.remove(&hash)) {
-            Some(collector) => collector.resume(settings),
+            Some(collector) if collector.writes_as(&settings) => collector.resume(settings),
+            Some(collector) => {
+                gone.push(collector);
+                Collector::new(settings)
+            }
             None => Collector::new(settings),
         };
         let (job, stop) = (job.clone(), stop.clone());
@@ -206,13 +221,10 @@ pub(super) async fn run(
         });
     }
     // What is left belongs to targets that are gone.
-    for (_, mut collector) in pool.with(std::mem::take) {
+    gone.extend(pool.with(std::mem::take).into_values());
+    for mut collector in gone {
         let ends = collector.leave(now());
-        let handed = job.hand_on(ends, LEAVE_TIMEOUT);
-        tokio::select! {
-            () = stop.cancelled() => break,
-            () = handed => {}
-        }
+        job.hand_on(ends, LEAVE_TIMEOUT, &stop).await;
     }
     while let Some(ended) = loops.join_next().await {
         match ended {
@@ -268,12 +280,7 @@ impl Watched {
             }
             was_up = result.is_ok();
             let written = collector.written();
-            let handed = self.job.hand_on(written, interval);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return collector,
-                () = handed => {}
-            }
+            self.job.hand_on(written, interval, &stop).await;
         }
     }
 
