@@ -147,7 +147,10 @@ impl Node {
     /// A node that is a value.
     pub(super) fn value(planned: PlannedNode, exports: Value, health: HealthReport) -> Self {
         health.evaluated(Health::healthy("component evaluated"));
-        health.running(Health::healthy("started custom component"));
+        health.running(Health::healthy(match planned.kind {
+            Kind::Foreach => "started foreach",
+            _ => "started custom component",
+        }));
         Self {
             planned,
             exports,

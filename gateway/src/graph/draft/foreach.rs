@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use syntax::{
-    Decoder, Diagnostic, Diagnostics, Evaluator, Number, Object, Scope, Value, ast::Block,
-    stdlib::Library,
+    Budget, Decoder, Diagnostic, Diagnostics, Evaluator, Limits, Number, Object, Scope, Value,
+    ast::Block, stdlib::Library,
 };
 
 use super::{DEPTH_MAX, Draft};
@@ -88,7 +88,7 @@ impl Draft<'_> {
         };
         match arguments {
             Some(arguments) => {
-                for (id, item) in identified(&arguments) {
+                for (id, item) in identified(&arguments, &self.rules.library) {
                     self.item(&template, &id, item);
                 }
             }
@@ -147,13 +147,13 @@ impl PlannedNode {
 }
 
 /// The items, each with the name of its space. Items that are known by the same are numbered.
-fn identified(arguments: &Arguments) -> Vec<(Arc<str>, Value)> {
+fn identified(arguments: &Arguments, library: &Library) -> Vec<(Arc<str>, Value)> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let items = arguments.collection.iter().map(|item| {
         let field = item.as_object().filter(|_| !arguments.id.is_empty());
         let field = field.and_then(|object| object.get(&arguments.id).cloned());
         let known_by = field.unwrap_or_else(|| item.clone());
-        let print = fingerprint(&known_by, arguments.hash_string_id);
+        let print = fingerprint(&known_by, arguments.hash_string_id, library);
         let count = seen.entry(print.clone()).or_default();
         *count += 1;
         (format!("foreach_{print}_{count}").into(), item.clone())
@@ -162,7 +162,7 @@ fn identified(arguments: &Arguments) -> Vec<(Arc<str>, Value)> {
 }
 
 /// What an item is known by, as part of an id: letters, digits and underscores.
-fn fingerprint(value: &Value, hash_texts: bool) -> String {
+fn fingerprint(value: &Value, hash_texts: bool, library: &Library) -> String {
     match value {
         Value::String(text) if hash_texts => hash(text),
         Value::String(text) => plain(text),
@@ -170,9 +170,21 @@ fn fingerprint(value: &Value, hash_texts: bool) -> String {
         Value::Number(Number::Float(value)) => plain(&format!("{value:.6}")),
         Value::Number(Number::Int(value)) => plain(&value.to_string()),
         Value::Number(Number::Uint(value)) => value.to_string(),
-        // Secrets are hidden in what is hashed: an id must not give them away.
-        other => hash(&other.to_string()),
+        other => hash(&notation(other, library)),
     }
+}
+
+/// A value in Go's notation, of which Alloy takes the hash. What holds a secret is written with the
+/// secret hidden: an id must not give it away.
+fn notation(value: &Value, library: &Library) -> String {
+    let format = library.get("string").and_then(Value::as_object);
+    let budget = Budget::new(Limits::default());
+    if let Some(Value::Function(format)) = format.as_ref().and_then(|names| names.get("format"))
+        && let Ok(Value::String(text)) = format.call(&["%#v".into(), value.clone()], &budget)
+    {
+        return text.to_string();
+    }
+    value.to_string()
 }
 
 fn plain(text: &str) -> String {
@@ -191,6 +203,7 @@ fn hash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::standard_library;
 
     #[test]
     fn items_are_known_by_what_they_are() {
@@ -201,6 +214,7 @@ mod tests {
             hash_string_id,
             enable_metrics: false,
         };
+        let library = standard_library();
         let named = |name: &str| Value::object([("name", Value::from(name))]);
         let all = "b5d4045c3f466fa91fe2cc6abe79232a1a57cdf104f7a26e716e0a1e2789df78";
         for (arguments, expected) in [
@@ -230,13 +244,50 @@ mod tests {
                 vec![&format!("foreach_{all}_1")],
             ),
         ] {
-            let found = identified(&arguments);
+            let found = identified(&arguments, &library);
             let found: Vec<&str> = found.iter().map(|(id, _)| &**id).collect();
             assert_eq!(found, expected);
         }
         let whole = arguments(vec![named("x"), named("y")], "other", false);
-        let found = identified(&whole);
+        let found = identified(&whole, &library);
         assert_eq!(found[0].0.len(), "foreach__1".len() + 64);
         assert_ne!(found[0].0, found[1].0);
+    }
+
+    #[test]
+    fn hashes_are_those_of_alloy() {
+        let library = standard_library();
+        let inner = Value::object([("d", Value::from(1_i64))]);
+        let list = vec![
+            1_i64.into(),
+            "y".into(),
+            true.into(),
+            2.5.into(),
+            Value::Null,
+        ];
+        let fields = [("b", "x".into()), ("a", Value::array(list)), ("c", inner)];
+        for (value, expected) in [
+            (
+                Value::object([("a", Value::from(1_i64))]),
+                "e306482c2b6f1f22b6c0b16b9eddad5a04e31bade9dd7b92fefb2e201ae507ff",
+            ),
+            (
+                Value::object(fields),
+                "6d176ad891af6642c859d326d0c9f075e70166d43dd40edac97c80ffbe3f7994",
+            ),
+            (
+                Value::array([1_i64.into(), "a".into()]),
+                "1d6ec1ccbb9a7e932817dce87bbdfd49abb87b0435457a119140ea81788c8219",
+            ),
+            (
+                Value::Null,
+                "a9dc16a7a3875d174c1af4f923f261cafc124357f2322493a59ee0d14fcd10db",
+            ),
+        ] {
+            assert_eq!(fingerprint(&value, false, &library), expected, "{value}");
+        }
+        let secret = |text: &str| Value::array([Value::Secret(syntax::Secret::new(text))]);
+        let hidden = ["a", "b"].map(|text| fingerprint(&secret(text), false, &library));
+        assert_eq!(hidden[0], hidden[1]);
     }
 }
