@@ -24,6 +24,8 @@ pub static TABLE: &[Definition] = &[
     component::<discovery::relabel::Component>("discovery.relabel"),
     block::<http::Component>("http"),
     import::<import::file::Component>("import.file"),
+    import::<import::git::Component>("import.git"),
+    import::<import::http::Component>("import.http"),
     import::<import::string::Component>("import.string"),
     block::<livedebugging::Component>("livedebugging"),
     component::<local::file::Component>("local.file"),

@@ -5,4 +5,6 @@ mod imports;
 mod modules;
 mod parts;
 mod reload;
+mod remote;
 mod scale;
+mod server;

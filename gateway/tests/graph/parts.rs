@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const TABLE: &[Definition] = &[
     Definition::import::<import::file::Component>("import.file", Stability::GenerallyAvailable),
+    Definition::import::<import::git::Component>("import.git", Stability::GenerallyAvailable),
+    Definition::import::<import::http::Component>("import.http", Stability::GenerallyAvailable),
     Definition::import::<import::string::Component>("import.string", Stability::GenerallyAvailable),
     Definition::component::<Sink>("test.sink", Stability::GenerallyAvailable),
     Definition::component::<Source>("test.source", Stability::GenerallyAvailable),

@@ -1,6 +1,8 @@
 //! Imports of modules: files of `declare` and `import` blocks, from this machine and from elsewhere.
 
 pub mod file;
+pub mod git;
+pub mod http;
 pub mod string;
 
 use std::{

@@ -1,9 +1,9 @@
-//! Sends GET requests as the arguments say: credentials, headers, redirects.
+//! Sends requests as the arguments say: credentials, headers, redirects.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header, uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -62,19 +62,35 @@ impl HttpClient {
     /// # Errors
     /// If nothing answers, or there are no credentials to ask with.
     pub async fn get(&self, url: &Uri, headers: &HeaderMap) -> Result<Response<Incoming>, String> {
+        self.ask(Method::GET, url, headers, Bytes::new()).await
+    }
+
+    async fn ask(
+        &self,
+        mut method: Method,
+        url: &Uri,
+        headers: &HeaderMap,
+        mut body: Bytes,
+    ) -> Result<Response<Incoming>, String> {
         let mut url = url.clone();
         let first = url.clone();
         for _ in 0..=REDIRECTS_MAX {
             // Whoever is redirected to is given nothing that was meant for another host.
             let is_trusted = is_same_site(&first, &url);
-            let request = self.request(&url, headers, is_trusted).await?;
+            let parts = (method.clone(), body.clone());
+            let request = self.request(parts, &url, headers, is_trusted).await?;
             let response = self.shared.client.open(request).await;
             let response = response.map_err(|error| error.to_string())?;
             if response.status() == StatusCode::UNAUTHORIZED {
                 self.shared.scheme.refused();
             }
             match location(&url, &response) {
-                Some(next) if self.shared.follow_redirects => url = next?,
+                Some(next) if self.shared.follow_redirects => {
+                    url = next?;
+                    if !matches!(response.status().as_u16(), 307 | 308) {
+                        (method, body) = (Method::GET, Bytes::new());
+                    }
+                }
                 _ => return Ok(response),
             }
         }
@@ -92,37 +108,52 @@ impl HttpClient {
         limit: Duration,
         bytes_max: usize,
     ) -> Result<Response<Bytes>, String> {
-        let work = async {
-            let response = self.get(url, headers).await?;
-            let (head, mut body) = response.into_parts();
-            let mut bytes = BytesMut::new();
-            while let Some(frame) = body.frame().await {
-                let frame =
-                    frame.map_err(|error| format!("the answer of {url} broke off: {error}"))?;
-                let Ok(data) = frame.into_data() else {
-                    continue;
-                };
-                if bytes.len() + data.len() > bytes_max {
-                    return Err(format!("{url} answers with more than {bytes_max} bytes"));
-                }
-                bytes.extend_from_slice(&data);
-            }
-            Ok(Response::from_parts(head, bytes.freeze()))
-        };
-        match timeout(limit, work).await {
-            Ok(result) => result,
-            Err(_) => Err(format!("{url} did not answer within {limit:?}")),
-        }
+        let asked = self.get(url, headers);
+        whole(asked, url, limit, bytes_max).await
+    }
+
+    /// Sends a body to `url` and reads the answer, all of it within `limit` and `bytes_max`.
+    ///
+    /// # Errors
+    /// As [`HttpClient::get_whole`].
+    pub async fn post_whole(
+        &self,
+        url: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+        limit: Duration,
+        bytes_max: usize,
+    ) -> Result<Response<Bytes>, String> {
+        let asked = self.ask(Method::POST, url, headers, body);
+        whole(asked, url, limit, bytes_max).await
+    }
+
+    /// Sends a request of any method and reads the answer, all of it within `limit` and `bytes_max`.
+    ///
+    /// # Errors
+    /// As [`HttpClient::get_whole`].
+    pub async fn send_whole(
+        &self,
+        request: Request<Bytes>,
+        limit: Duration,
+        bytes_max: usize,
+    ) -> Result<Response<Bytes>, String> {
+        let (head, body) = request.into_parts();
+        let asked = self.ask(head.method, &head.uri, &head.headers, body);
+        whole(asked, &head.uri, limit, bytes_max).await
     }
 
     async fn request(
         &self,
+        (method, body): (Method, Bytes),
         url: &Uri,
         headers: &HeaderMap,
         is_trusted: bool,
     ) -> Result<Request<Full<Bytes>>, String> {
-        let mut request = Request::get(url.clone())
-            .body(Full::new(Bytes::new()))
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url.clone())
+            .body(Full::new(body))
             .map_err(|error| error.to_string())?;
         let all = request.headers_mut();
         all.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -136,6 +167,35 @@ impl HttpClient {
             }
         }
         Ok(request)
+    }
+}
+
+/// An answer with its body, all of it within `limit` and `bytes_max`.
+async fn whole(
+    asked: impl Future<Output = Result<Response<Incoming>, String>>,
+    url: &Uri,
+    limit: Duration,
+    bytes_max: usize,
+) -> Result<Response<Bytes>, String> {
+    let work = async {
+        let response = asked.await?;
+        let (head, mut body) = response.into_parts();
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| format!("the answer of {url} broke off: {error}"))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > bytes_max {
+                return Err(format!("{url} answers with more than {bytes_max} bytes"));
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Response::from_parts(head, bytes.freeze()))
+    };
+    match timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("{url} did not answer within {limit:?}")),
     }
 }
 
