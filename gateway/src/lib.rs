@@ -14,6 +14,8 @@ pub mod components;
 pub mod delivery;
 pub mod graph;
 pub mod ledger;
+pub mod lsp;
 pub mod net;
+pub mod reference;
 pub mod services;
 pub mod telemetry;

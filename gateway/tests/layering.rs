@@ -22,6 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["app", "graph", "net"]),
     ("cli", &["graph", "net"]),
+    ("reference", &["cli", "components", "graph"]),
+    ("lsp", &["app", "components", "graph", "reference"]),
     (
         "commands",
         &[
@@ -31,7 +33,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cli",
             "components",
             "graph",
+            "lsp",
             "net",
+            "reference",
             "services",
             "telemetry",
         ],
