@@ -2,6 +2,7 @@
 # make test   all tests
 # make sdk    the official SDKs of Python and Node against the gateway (from PyPI and npm)
 # make check  formatting, lints, documentation
+# make docs   the reference pages under docs/reference
 # make bench  throughput, CPU and latency, against a bare server in the same run
 # make run    the gateway with its default configuration
 #
@@ -18,7 +19,7 @@ DURATION ?= 60s
 # More arguments for the demo: make demo ARGS=--keep
 ARGS ?=
 
-.PHONY: demo test sdk check bench run build tools
+.PHONY: demo test sdk check docs bench run build tools
 
 demo: build
 	$(CORTEN) demo --duration $(DURATION) $(ARGS)
@@ -33,6 +34,9 @@ check: tools
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --locked
+
+docs: build
+	$(CORTEN) docs --output docs/reference
 
 bench: build
 	$(CARGO_TARGET_DIR)/release/loadtest bench --gateway $(CORTEN) $(ARGS)

@@ -21,7 +21,7 @@ use syntax::{Diagnostics, SourceFile};
 use crate::{
     batch::{Batch, QueueKey},
     components,
-    graph::{Engine, Stability},
+    graph::{Engine, Stability, checking_library},
     services::Services,
 };
 
@@ -43,7 +43,7 @@ pub struct App {
 impl App {
     /// A gateway that runs nothing yet.
     pub fn new(services: Services, stability: Stability, sources: ReadSources) -> Self {
-        let engine = Engine::new(components::TABLE, stability, services.clone());
+        let engine = Engine::new(components::VOCABULARY, stability, services.clone());
         let loads = Arc::new(Loads::default());
         services.metrics().collect(Box::new(loads.clone()));
         let (ready, stopped) = (AtomicBool::new(false), tokio::sync::Mutex::default());
@@ -161,6 +161,7 @@ impl App {
     async fn read_and_load(&self) -> Result<String, LoadError> {
         let files = (self.sources)().map_err(LoadError::Unreadable)?;
         let loaded = self.engine.load(&files).await.map_err(|mut diagnostics| {
+            diagnostics = components::alloy::note(&files, diagnostics);
             diagnostics.sort();
             LoadError::Wrong(diagnostics)
         })?;
@@ -211,6 +212,15 @@ impl App {
         let log = self.services.log().clone();
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
     }
+}
+
+/// All that is wrong with a configuration, in the order of its text.
+pub fn check(stability: Stability, files: &[SourceFile]) -> Diagnostics {
+    let library = checking_library();
+    let found = Engine::check(components::VOCABULARY, stability, &library, files);
+    let mut diagnostics = components::alloy::note(files, found);
+    diagnostics.sort();
+    diagnostics
 }
 
 /// Why a configuration was not loaded.

@@ -31,6 +31,13 @@ impl Cli {
     }
 }
 
+/// What parses the command line, to be described.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+pub(crate) use unsupported::flags as unsupported_flags;
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -40,6 +47,11 @@ pub enum Command {
     Validate(ValidateOptions),
     /// Print a configuration in its canonical form
     Fmt(FmtOptions),
+    /// Print the reference of a component, or write all of it into a folder
+    Docs(DocsOptions),
+    /// Serve an editor, by the Language Server Protocol on standard input and output: diagnostics,
+    /// hover, completion, formatting, definitions
+    Lsp(LspOptions),
     /// Run the gateway between a load and stand-in backends, kill it, and settle the account
     Demo(DemoOptions),
 }
@@ -137,8 +149,58 @@ pub enum ConfigFormat {
     Alloy,
 }
 
+/// `corten docs`
+#[derive(Debug, Args)]
+pub struct DocsOptions {
+    /// A component, such as otelcol.exporter.otlp, or cli for the command line. Without it, a line
+    /// for each page
+    #[arg(conflicts_with = "output")]
+    pub name: Option<String>,
+
+    /// Write every page into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+}
+
+/// `corten lsp`
+#[derive(Debug, Args)]
+pub struct LspOptions {
+    #[command(flatten)]
+    pub config: ConfigOptions,
+
+    /// Take the *.alloy files of a file's folder as one configuration
+    #[arg(long)]
+    pub folder: bool,
+
+    /// Let pass: some editors say so, and it is what happens anyway
+    #[arg(long, hide = true)]
+    pub stdio: bool,
+}
+
+/// What `validate` prints and how it exits, for its help and its page.
+const VALIDATE_HELP: &str = "\
+Everything is evaluated and built, and nothing runs: no socket is opened, nothing is sent, and the log \
+is not touched. A file or a variable of the environment that the configuration names and that this \
+machine does not have is a warning, and what depends on it is not checked: the configuration may be \
+for another machine.
+
+It exits 1 if there is an error or the configuration cannot be read, and 0 otherwise, also with warnings.
+
+With `--output=json` it prints an array, empty if nothing was found, in the order of the text. Each \
+element has:
+
+    severity  \"error\" or \"warning\"
+    file      the file's path as it was given, or \"standard input\"
+    start     { \"line\", \"column\", \"offset\" } of its first character
+    end       the same, behind its last character
+    message   a sentence
+    notes     an array of sentences that may help
+
+Lines and columns count from 1, columns in characters; offsets count bytes from 0.";
+
 /// `corten validate`
 #[derive(Debug, Args)]
+#[command(after_long_help = VALIDATE_HELP)]
 pub struct ValidateOptions {
     /// A file, a folder whose *.alloy files are read as one, or - for standard input
     pub path: PathBuf,

@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Command::Run(options) => corten::commands::run(*options),
         Command::Validate(options) => corten::commands::validate(&options),
         Command::Fmt(options) => corten::commands::fmt(&options),
+        Command::Docs(options) => corten::commands::docs(&options),
+        Command::Lsp(options) => corten::commands::lsp(&options),
         Command::Demo(options) => corten::commands::demo(options),
     }
 }

@@ -33,6 +33,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("admin", &["app", "graph", "net"]),
     ("cli", &["graph", "net"]),
+    ("reference", &["cli", "components", "graph"]),
+    ("lsp", &["app", "components", "graph", "reference"]),
     (
         "commands",
         &[
@@ -42,7 +44,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cli",
             "components",
             "graph",
+            "lsp",
             "net",
+            "reference",
             "services",
             "telemetry",
         ],

@@ -72,6 +72,41 @@ fn validate_points_at_what_is_wrong() {
 }
 
 #[test]
+fn docs_prints_a_page_and_names_what_there_is() {
+    let page = corten(&["docs", "otelcol.exporter.otlp"], "");
+    assert!(text(&page.stdout).starts_with("# otelcol.exporter.otlp\n"));
+    assert!(text(&corten(&["docs"], "").stdout).contains("otelcol.receiver.otlp  "));
+    for (name, expected) in [
+        ("otelcol.exporter.otpl", "did you mean"),
+        ("otelcol.exporter.datadog", "Corten does not have it yet"),
+        ("declare", "part of the language"),
+    ] {
+        let refused = corten(&["docs", name], "");
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains(expected), "{name}");
+    }
+}
+
+#[test]
+fn the_language_server_speaks_on_standard_input_and_output() {
+    let message = |text: &str| format!("Content-Length: {}\r\n\r\n{text}", text.len());
+    let messages = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}"#,
+        r#"{"jsonrpc":"2.0","method":"initialized","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"shutdown"}"#,
+        r#"{"jsonrpc":"2.0","method":"exit"}"#,
+    ];
+    let input: String = messages.iter().map(|text| message(text)).collect();
+    let served = corten(&["lsp", "--stdio"], &input);
+    assert!(served.status.success(), "{}", text(&served.stderr));
+    let said = text(&served.stdout);
+    assert!(
+        said.contains("completionProvider") && said.contains("\"id\":2"),
+        "{said}"
+    );
+}
+
+#[test]
 fn fmt_prints_writes_and_tests() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.alloy");

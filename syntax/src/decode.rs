@@ -79,6 +79,7 @@ pub struct Decoder<'a> {
     name: String,
     label: Option<&'a Label>,
     diagnostics: Diagnostics,
+    files: Vec<(Span, String)>,
 }
 
 /// Decodes a block. The arguments are `None` if there were errors or if something that is needed
@@ -100,6 +101,7 @@ impl<'a> Decoder<'a> {
             name: block.name.dotted(),
             label: block.label.as_ref(),
             diagnostics: Diagnostics::default(),
+            files: Vec::new(),
         }
     }
 
@@ -121,6 +123,11 @@ impl<'a> Decoder<'a> {
     /// Where an error about the block as a whole points.
     pub fn header(&self) -> Span {
         self.header
+    }
+
+    /// The files that were named so far by attributes that say they name one, and where.
+    pub fn files(&self) -> &[(Span, String)] {
+        &self.files
     }
 
     /// Adds an error at a place.

@@ -48,6 +48,7 @@ pub mod stdlib;
 mod suggest;
 mod token;
 pub mod value;
+mod walk;
 
 pub use corten_syntax_derive::{Arguments, BlockEnum, Exports, Keyword};
 pub use decode::{Arguments, BlockEnum, Decoder, Exports, decode};
@@ -69,3 +70,4 @@ pub use value::{
     Capsule, CapsuleValue, FromValue, Number, Object, OptionalSecret, Secret, ToValue, Value,
     ValueError,
 };
+pub use walk::variables;

@@ -29,6 +29,8 @@ pub struct Field {
     pub doc: &'static str,
     /// The words it can be, if those are all.
     pub keywords: &'static [&'static str],
+    /// Whether the value is the path of a file that is read.
+    pub names_file: bool,
     /// The value of the field as it may be shown: with secrets hidden.
     pub shown: fn(&Value) -> Value,
 }
@@ -88,6 +90,7 @@ impl Field {
             default,
             doc,
             keywords: T::keywords(),
+            names_file: false,
             shown: T::shown,
         }
     }
@@ -145,6 +148,7 @@ impl Field {
             default: None,
             doc,
             keywords: &[],
+            names_file: false,
             shown: Value::clone,
         }
     }

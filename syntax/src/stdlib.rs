@@ -20,11 +20,21 @@ pub trait Environment: Send + Sync {
 
     /// The name of this host, if it has one.
     fn hostname(&self) -> Option<String>;
+
+    /// What a variable that is not set stands for.
+    fn unset(&self) -> Value {
+        Value::from("")
+    }
 }
 
 /// The real machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
+
+/// This machine, where a configuration is checked that may run on another: a variable that is not
+/// set here may be set there, so what it stands for is unknown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Elsewhere;
 
 /// The names of the standard library.
 #[derive(Clone, Debug)]
@@ -72,6 +82,22 @@ impl Environment for System {
     }
 }
 
+// === impl Elsewhere ===
+
+impl Environment for Elsewhere {
+    fn variable(&self, name: &str) -> Option<String> {
+        System.variable(name)
+    }
+
+    fn hostname(&self) -> Option<String> {
+        System.hostname()
+    }
+
+    fn unset(&self) -> Value {
+        Value::Unknown
+    }
+}
+
 // === impl Library ===
 
 impl Library {
@@ -81,7 +107,10 @@ impl Library {
         names.insert("constants", constants(environment.as_ref(), version));
         let env = Function::new("sys.env", 1, move |arguments: &Arguments<'_>| {
             let name: String = arguments.get(0)?;
-            arguments.text(environment.variable(&name).unwrap_or_default())
+            match environment.variable(&name) {
+                Some(value) => arguments.text(value),
+                None => Ok(environment.unset()),
+            }
         });
         names.insert("sys", namespace([("env", env)]));
         names.insert("convert", namespace([("nonsensitive", nonsensitive())]));

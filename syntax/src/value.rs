@@ -80,6 +80,17 @@ impl Value {
         Self::Capsule(Capsule::new(Arc::new(value)))
     }
 
+    /// A value of which only the type is known, by the name that [`FromValue::type_name`] gives it.
+    /// Of a handle that much is kept, so that one of the wrong kind is found; all else is
+    /// [`Value::Unknown`].
+    pub fn unknown_of(type_name: &'static str) -> Self {
+        let handle = type_name.strip_prefix("capsule(");
+        match handle.and_then(|name| name.strip_suffix(')')) {
+            Some(name) => Self::Capsule(Capsule::unknown(name)),
+            None => Self::Unknown,
+        }
+    }
+
     /// The name of its type, as messages say it.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -110,6 +121,7 @@ impl Value {
     pub fn has_unknown(&self) -> bool {
         match self {
             Self::Unknown => true,
+            Self::Capsule(capsule) => capsule.is_unknown(),
             Self::Array(values) => values.iter().any(Self::has_unknown),
             Self::Object(object) => object.values().any(Self::has_unknown),
             _ => false,

@@ -7,13 +7,13 @@
 use std::ffi::OsString;
 
 /// A flag that Corten does not have.
-struct Unsupported {
+pub(crate) struct Unsupported {
     /// Without the dashes. One that ends in a dot stands for all that begin with it.
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// For a flag that is on or off: the state in which Corten is, and which may be asked for.
-    state: Option<bool>,
+    pub(crate) state: Option<bool>,
     /// Why, for a person.
-    why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 const fn refused(name: &'static str, why: &'static str) -> Unsupported {
@@ -77,6 +77,11 @@ const TABLE: &[Unsupported] = &[
         "this program does not run on Windows; remove the flag",
     ),
 ];
+
+/// All of them, to be described.
+pub(crate) fn flags() -> &'static [Unsupported] {
+    TABLE
+}
 
 impl Unsupported {
     fn is(&self, flag: &str) -> bool {

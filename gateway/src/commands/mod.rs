@@ -1,13 +1,17 @@
 //! What the commands do.
 
 mod demo;
+mod docs;
 mod fmt;
+mod lsp;
 mod run;
 mod sources;
 mod validate;
 
 pub use demo::demo;
+pub use docs::docs;
 pub use fmt::fmt;
+pub use lsp::lsp;
 pub use run::run;
 pub use validate::validate;
 

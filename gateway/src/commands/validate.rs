@@ -4,9 +4,8 @@ use std::{io::Write, process::ExitCode};
 
 use super::{fail, sources::Sources};
 use crate::{
+    app,
     cli::{Output, ValidateOptions},
-    components,
-    graph::{Engine, standard_library},
 };
 
 /// Exits 0 only if nothing is wrong.
@@ -16,8 +15,7 @@ pub fn validate(options: &ValidateOptions) -> ExitCode {
         Err(reason) => return fail(reason),
     };
     let stability = options.config.stability.into();
-    let mut diagnostics = Engine::check(components::TABLE, stability, &standard_library(), &files);
-    diagnostics.sort();
+    let diagnostics = app::check(stability, &files);
     let text = match options.output {
         Output::Text => diagnostics.render(),
         Output::Json => format!("{}\n", diagnostics.to_json()),

@@ -1,5 +1,6 @@
 //! The components: one file each, and a file's path is its component's name.
 
+pub mod alloy;
 pub mod blocks;
 pub mod discovery;
 pub mod http;
@@ -13,7 +14,13 @@ mod watch;
 
 use crate::{
     batch::{Batch, Payload},
-    graph::{self, Definition, Stability},
+    graph::{self, Definition, Stability, Vocabulary},
+};
+
+/// What a configuration may consist of.
+pub static VOCABULARY: Vocabulary = Vocabulary {
+    definitions: TABLE,
+    alloy: alloy::BLOCKS,
 };
 
 /// Every component there is, by name.

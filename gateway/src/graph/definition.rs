@@ -2,7 +2,7 @@
 
 use std::{any::Any, fmt, future::Future, pin::Pin, sync::Arc};
 
-use syntax::{Decoder, Object, Schema, Value, ast::Body};
+use syntax::{Decoder, Field, Object, Schema, Value, ast::Body};
 use tokio_util::sync::CancellationToken;
 
 use super::{Component, Import, Site, import::Functions};
@@ -93,12 +93,14 @@ impl Definition {
         self.import.is_some()
     }
 
-    /// The exports before there is a component: each is there, and nothing is known of it.
+    /// The exports before there is a component: each is there, and no more is known of it than
+    /// what kind of handle it is, if it is one.
     pub(super) fn unknown_exports(&self) -> Value {
         let fields = (self.exports)().fields.iter();
+        let unknown = |field: &'static Field| Value::unknown_of(&field.type_name);
         Value::Object(
             fields
-                .map(|field| (field.name.clone(), Value::Unknown))
+                .map(|field| (field.name.clone(), unknown(field)))
                 .collect::<Object>(),
         )
     }

@@ -22,11 +22,13 @@ mod plan;
 mod port;
 mod scope;
 mod supervise;
+mod vocabulary;
 
 pub use component::{Component, Site};
-pub use definition::{Definition, Stability};
-pub use engine::{Engine, NodeKind, NodeView, Reloaded, standard_library};
+pub use definition::{Definition, Label, Stability};
+pub use engine::{Engine, NodeKind, NodeView, Reloaded, checking_library, standard_library};
 pub use fanout::Fanout;
 pub use health::{Health, HealthReport, HealthState};
 pub use import::{Import, Module};
 pub use port::{ConsumerHandle, Port, Tap};
+pub use vocabulary::{Known, STRUCTURAL, Vocabulary};

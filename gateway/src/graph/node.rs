@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use syntax::{Decoder, Diagnostic, Diagnostics, Evaluator, Scope, Value, stdlib::Library};
+use syntax::{
+    Decoder, Diagnostic, Diagnostics, Evaluator, Scope, Span, Value,
+    stdlib::{Elsewhere, Environment, Library},
+};
 use tokio::sync::watch;
 
 use super::{
@@ -89,21 +92,64 @@ fn services_of(node: &PlannedNode, services: &Services) -> Services {
     }
 }
 
+/// What a block was evaluated to.
+pub(super) struct Evaluated {
+    /// None where they are wrong, which the diagnostics say, or depend on a value not known yet.
+    pub(super) arguments: Option<Box<dyn Arguments>>,
+    /// The files that the arguments name, and where they do.
+    pub(super) files: Vec<(Span, String)>,
+}
+
 impl PlannedNode {
-    /// Evaluates the block's expressions and decodes them into the arguments of its kind. None
-    /// where they are wrong, which the diagnostics say, or depend on a value not known yet.
+    /// Evaluates the block's expressions and decodes them into the arguments of its kind.
     pub(super) fn evaluate(
         &self,
         definition: &Definition,
         scope: &dyn Scope,
         library: &Library,
         diagnostics: &mut Diagnostics,
-    ) -> Option<Box<dyn Arguments>> {
+    ) -> Evaluated {
         let evaluator = Evaluator::new(&self.source, scope, library);
         let mut decoder = Decoder::new(&self.block, &evaluator).ignoring_label();
         let arguments = (definition.decode)(&self.block.body, &mut decoder);
+        let files = decoder.files().to_vec();
         diagnostics.extend(decoder.finish());
-        arguments
+        Evaluated { arguments, files }
+    }
+
+    /// Warns of old names, and of each variable that is asked for and not set on this machine.
+    pub(super) fn warn(&self, diagnostics: &mut Diagnostics) {
+        let shadowed = |name: &str| {
+            let mut names = self.references.iter().map(|reference| &reference.name);
+            names.any(|known| known.split('.').next() == Some(name))
+        };
+        diagnostics.extend(syntax::lint(&self.source, &self.block.body, shadowed));
+        for (span, name) in syntax::variables(&self.block.body) {
+            if Elsewhere.variable(&name).is_none() {
+                let message = format!("the variable {name} is not set on this machine");
+                let note = "note: what depends on its value is not checked here";
+                diagnostics.push(Diagnostic::warning(&self.source, span, message).with_note(note));
+            }
+        }
+    }
+
+    /// Warns of each named file that cannot be read on this machine; whether there is one.
+    pub(super) fn lacks_files(
+        &self,
+        files: &[(Span, String)],
+        diagnostics: &mut Diagnostics,
+    ) -> bool {
+        let mut lacks = false;
+        for (span, path) in files.iter().filter(|(_, path)| !path.is_empty()) {
+            if let Err(error) = std::fs::File::open(path) {
+                let message = format!("cannot read {path} on this machine: {error}");
+                let note = "note: where it cannot be read, the configuration does not run; what \
+                            depends on its content is not checked here";
+                diagnostics.push(Diagnostic::warning(&self.source, *span, message).with_note(note));
+                lacks = true;
+            }
+        }
+        lacks
     }
 
     /// Makes the component, and says where it stands if it cannot be made.

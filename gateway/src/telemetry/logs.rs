@@ -78,17 +78,28 @@ impl Logs {
     /// Starts logging. Called once, by `main`; a second call changes nothing but is no error, so
     /// that tests may share a process.
     pub fn start() -> Self {
+        let (logs, subscriber) = Self::made();
+        let _ = subscriber.try_init();
+        logs
+    }
+
+    /// A handle to logs that nobody writes, for where a configuration is only checked.
+    pub fn unstarted() -> Self {
+        Self::made().0
+    }
+
+    fn made() -> (Self, impl SubscriberInitExt) {
         let settings = LogSettings::default();
         let (filter, filter_handle) = reload::Layer::new(filter(settings.level));
         let (lines, format_handle) = reload::Layer::new(lines(settings.format));
-        let _ = tracing_subscriber::registry()
-            .with(filter)
-            .with(lines)
-            .try_init();
-        Self {
+        let logs = Self {
             filter: filter_handle,
             format: format_handle,
-        }
+        };
+        (
+            logs,
+            tracing_subscriber::registry().with(filter).with(lines),
+        )
     }
 
     /// Applies the settings of a `logging` block.

@@ -74,7 +74,7 @@ fn describe(named: &Named<'_>) -> syn::Result<TokenStream> {
     } = named;
     let ty = &field.ty;
     Ok(match kind {
-        Kind::Attribute { default } => {
+        Kind::Attribute { default, file } => {
             let required = default.is_none() && inner(ty, "Option").is_none();
             let text = match default {
                 None => quote! { ::std::option::Option::None },
@@ -84,7 +84,10 @@ fn describe(named: &Named<'_>) -> syn::Result<TokenStream> {
                 }
             };
             quote! {
-                fields.push(::syntax::Field::attribute::<#ty>(#name, #doc, #required, #text));
+                fields.push(::syntax::Field {
+                    names_file: #file,
+                    ..::syntax::Field::attribute::<#ty>(#name, #doc, #required, #text)
+                });
             }
         }
         Kind::Block { default, min } => {
@@ -118,15 +121,17 @@ fn decode(named: &Named<'_>) -> syn::Result<TokenStream> {
     let ty = &field.ty;
     let (optional, list) = (inner(ty, "Option"), inner(ty, "Vec"));
     Ok(match kind {
-        Kind::Attribute { default: None } if optional.is_some() => {
-            quote! { fields.optional(#name) }
-        }
-        Kind::Attribute { default: None } => quote! { fields.required(#name) },
-        Kind::Attribute {
-            default: Some(default),
-        } => {
-            let value = value(default, ty)?;
-            quote! { fields.or_else(#name, || #value) }
+        Kind::Attribute { default, file } => {
+            let decoded = match default {
+                None if optional.is_some() => quote! { fields.optional(#name) },
+                None => quote! { fields.required(#name) },
+                Some(default) => {
+                    let value = value(default, ty)?;
+                    quote! { fields.or_else(#name, || #value) }
+                }
+            };
+            let noted = file.then(|| quote! { fields.names_file(#name); });
+            quote! {{ #noted #decoded }}
         }
         Kind::Block { min, .. } if list.is_some() => quote! { fields.blocks(#name, #min) },
         Kind::Block { .. } if optional.is_some() => quote! { fields.optional_block(#name) },

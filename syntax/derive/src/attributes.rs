@@ -6,11 +6,20 @@ use syn::{
 
 /// What a field of a struct is.
 pub(crate) enum Kind {
-    Attribute { default: Option<Default> },
-    Block { default: bool, min: usize },
+    Attribute {
+        default: Option<Default>,
+        /// Whether the value is the path of a file.
+        file: bool,
+    },
+    Block {
+        default: bool,
+        min: usize,
+    },
     Label,
     Squash,
-    Stages { prefix: String },
+    Stages {
+        prefix: String,
+    },
 }
 
 /// The default of an attribute.
@@ -82,9 +91,11 @@ fn named(field: &Field) -> syn::Result<Named<'_>> {
 }
 
 fn attr(attribute: &Attribute, name: &mut String) -> syn::Result<Kind> {
-    let mut default = None;
+    let (mut default, mut file) = (None, false);
     nested(attribute, |meta| {
-        if meta.path.is_ident("name") {
+        if meta.path.is_ident("file") {
+            file = true;
+        } else if meta.path.is_ident("name") {
             *name = meta.value()?.parse::<LitStr>()?.value();
         } else if meta.path.is_ident("default") {
             default = Some(match meta.input.peek(Token![=]) {
@@ -92,11 +103,11 @@ fn attr(attribute: &Attribute, name: &mut String) -> syn::Result<Kind> {
                 false => Default::OfType,
             });
         } else {
-            return Err(meta.error("an attribute has `name` and `default`"));
+            return Err(meta.error("an attribute has `name`, `default` and `file`"));
         }
         Ok(())
     })?;
-    Ok(Kind::Attribute { default })
+    Ok(Kind::Attribute { default, file })
 }
 
 fn block(attribute: &Attribute, name: &mut String) -> syn::Result<Kind> {

@@ -15,7 +15,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// Makes a struct the arguments of a block. Each field has one of:
 ///
 /// - `#[attr]`, `#[attr(name = "type", default = "10s")]`: an attribute. `Option<T>` may be
-///   missing; a default is a literal as it would stand in a file, or any expression.
+///   missing; a default is a literal as it would stand in a file, or any expression. `file` says
+///   that the value is the path of a file.
 /// - `#[block]`, `#[block(name = "rule", default, min = 1)]`: a block. `Option<T>` may be missing,
 ///   `Vec<T>` may be repeated, `default` makes a missing block an empty one.
 /// - `#[label]`: the block's label, a `String`.

@@ -208,6 +208,18 @@ impl<'f, 'a> Fields<'f, 'a> {
         }
     }
 
+    /// Notes the path that an attribute is, if it is known, for [`Decoder::files`].
+    pub fn names_file(&mut self, name: &str) {
+        let Some(attribute) = self.attributes.get(name) else {
+            return;
+        };
+        // What is wrong with the expression is said when it is decoded.
+        let value = self.decoder.evaluator.evaluate(&attribute.value);
+        if let Some(path) = value.ok().and_then(|value| String::from_value(&value).ok()) {
+            self.decoder.files.push((attribute.value.span(), path));
+        }
+    }
+
     /// The label of the block, which must be there.
     pub fn label(&mut self) -> Option<String> {
         let label = self.decoder.label.map(|label| label.text.clone());
@@ -253,6 +265,7 @@ impl<'f, 'a> Fields<'f, 'a> {
             name,
             label: None,
             diagnostics,
+            files: Vec::new(),
         };
         let empty = T::decode(&Body::default(), &mut decoder);
         self.decoder.diagnostics.extend(decoder.finish());
@@ -329,6 +342,7 @@ impl<'f, 'a> Fields<'f, 'a> {
     ) -> Option<T> {
         let mut decoder = Decoder::new(block, &self.decoder.evaluator);
         let decoded = decode(&block.body, &mut decoder);
+        self.decoder.files.append(&mut decoder.files);
         self.decoder.diagnostics.extend(decoder.finish());
         decoded
     }

@@ -52,6 +52,16 @@ impl Capsule {
         self.value.type_name()
     }
 
+    /// A handle of which only the type is known, as when a configuration is checked.
+    pub(crate) fn unknown(type_name: &'static str) -> Self {
+        Self::new(Arc::new(UnknownHandle(type_name)))
+    }
+
+    /// Whether nothing but its type is known.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.downcast_ref::<UnknownHandle>().is_some()
+    }
+
     /// The object it can be seen as.
     pub fn to_object(&self) -> Option<Object> {
         self.value.to_object()
@@ -67,5 +77,23 @@ impl PartialEq for Capsule {
 impl fmt::Debug for Capsule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.fmt(f)
+    }
+}
+
+/// Stands for a handle that does not exist yet, by the name of its type.
+#[derive(Debug)]
+struct UnknownHandle(&'static str);
+
+impl CapsuleValue for UnknownHandle {
+    fn type_name(&self) -> &'static str {
+        self.0
+    }
+
+    fn equals(&self, _: &dyn CapsuleValue) -> bool {
+        false
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }

@@ -38,7 +38,7 @@ impl<T: FromValue> FromValue for Vec<T> {
         };
         let element =
             |(index, value)| T::from_value(value).map_err(|e: ValueError| e.in_element(index));
-        values.iter().enumerate().map(element).collect()
+        all(values.iter().enumerate().map(element))
     }
 
     fn type_name() -> String {
@@ -107,7 +107,26 @@ fn fields<T: FromValue, M: FromIterator<(String, T)>>(value: &Value) -> Result<M
         Ok(value) => Ok((name.clone(), value)),
         Err(error) => Err(error.in_field(name)),
     };
-    object.iter().map(field).collect()
+    all(object.iter().map(field))
+}
+
+/// All of them, or what is wrong with one: a mistake rather than what is only unknown.
+fn all<T, C: FromIterator<T>>(
+    results: impl Iterator<Item = Result<T, ValueError>>,
+) -> Result<C, ValueError> {
+    let mut unknown = None;
+    let mut values = Vec::new();
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) if error.is_unknown() => unknown = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match unknown {
+        Some(error) => Err(error),
+        None => Ok(values.into_iter().collect()),
+    }
 }
 
 fn shown_fields<T: FromValue>(value: &Value) -> Value {

@@ -72,11 +72,16 @@ impl ValueError {
     /// The error for a value of the wrong type.
     pub fn expected(wanted: &str, value: &Value) -> Self {
         match value {
-            Value::Unknown => Self {
-                path: Vec::new(),
-                reason: Reason::Unknown,
-            },
+            Value::Unknown => Self::unknown(),
             value => Self::new(format!("should be {wanted}, got {}", value.describe())),
+        }
+    }
+
+    /// The error, which is no mistake, for a value that is not known.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            path: Vec::new(),
+            reason: Reason::Unknown,
         }
     }
 
@@ -154,5 +159,10 @@ pub fn from_capsule<'a, T: CapsuleValue>(
         Value::Capsule(capsule) => capsule.downcast_ref::<T>(),
         _ => None,
     };
-    handle.ok_or_else(|| ValueError::expected(&format!("capsule({wanted})"), value))
+    handle.ok_or_else(|| match value {
+        Value::Capsule(capsule) if capsule.is_unknown() && capsule.type_name() == wanted => {
+            ValueError::unknown()
+        }
+        _ => ValueError::expected(&format!("capsule({wanted})"), value),
+    })
 }

@@ -19,7 +19,7 @@ pub struct Arguments {
     #[attr(default = Detector::FileSystem)]
     detector: Detector,
     /// Path of the file, or of a folder whose `*.alloy` files are one module.
-    #[attr]
+    #[attr(file)]
     filename: String,
     /// How often to look whether something has changed.
     #[attr(default = "1m")]

@@ -32,7 +32,7 @@ pub struct Arguments {
     #[attr(default = Detector::FileSystem)]
     detector: Detector,
     /// Path of the file.
-    #[attr]
+    #[attr(file)]
     filename: String,
     /// Whether the content is a secret, which is never shown and only fits where secrets do.
     #[attr(default = false)]

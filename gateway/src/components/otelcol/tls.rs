@@ -16,13 +16,13 @@ use crate::net::{
 pub struct ServerTlsBlock {
     /// Path of a file with certificate authorities. It is checked and has no further effect on a
     /// server, as in Alloy: `client_ca_file` is what asks clients for certificates.
-    #[attr]
+    #[attr(file)]
     pub ca_file: Option<String>,
     /// The authorities of `ca_file` in PEM form.
     #[attr]
     pub ca_pem: Option<String>,
     /// Path of the server's certificate, with its chain.
-    #[attr]
+    #[attr(file)]
     pub cert_file: Option<String>,
     /// The certificate itself, in PEM form.
     #[attr]
@@ -33,7 +33,7 @@ pub struct ServerTlsBlock {
     pub cipher_suites: Vec<String>,
     /// Path of a file with the authorities that may vouch for clients. When it is set, clients
     /// without a certificate are turned away.
-    #[attr]
+    #[attr(file)]
     pub client_ca_file: Option<String>,
     /// Key exchange groups to offer, best first: `X25519`, `P256`, `P384`; all when empty.
     #[attr(default)]
@@ -46,7 +46,7 @@ pub struct ServerTlsBlock {
     #[attr(default = false)]
     pub include_system_ca_certs_pool: bool,
     /// Path of the key of the certificate.
-    #[attr]
+    #[attr(file)]
     pub key_file: Option<String>,
     /// The key itself, in PEM form.
     #[attr]

@@ -1,11 +1,12 @@
 //! Components and configuration blocks: evaluated, and built where they are new or changed.
 
-use syntax::Value;
+use syntax::{Span, Value};
 
 use super::{Draft, Live, Prepared};
 use crate::graph::{
     Definition,
-    node::{Node, Place, Work},
+    definition::Arguments,
+    node::{Evaluated, Node, Place, Work},
     plan::PlannedNode,
 };
 
@@ -15,10 +16,10 @@ impl Draft<'_> {
     pub(super) fn component(&mut self, node: PlannedNode, definition: &'static Definition) {
         let scope = self.scope(&node);
         let library = &self.rules.library;
-        let arguments = node.evaluate(definition, &scope, library, &mut self.diagnostics);
+        let Evaluated { arguments, files } =
+            node.evaluate(definition, &scope, library, &mut self.diagnostics);
         let Some(live) = self.live else {
-            let exports = definition.unknown_exports();
-            return self.offer(node, exports);
+            return self.try_out(node, definition, arguments.as_deref(), &files);
         };
         let Some(arguments) = arguments else { return };
         let present = live.running.get(&node.id);
@@ -55,5 +56,27 @@ impl Draft<'_> {
             }
             Err(diagnostic) => self.diagnostics.push(diagnostic),
         }
+    }
+
+    /// Builds a component, to find what is wrong with it, and drops it again. What depends on a file
+    /// that this machine does not have is not built: then only the kind of what it exports is known.
+    fn try_out(
+        &mut self,
+        node: PlannedNode,
+        definition: &'static Definition,
+        arguments: Option<&dyn Arguments>,
+        files: &[(Span, String)],
+    ) {
+        let lacks_files = node.lacks_files(files, &mut self.diagnostics);
+        let mut exports = definition.unknown_exports();
+        if let (Some(arguments), Some(bench)) = (arguments.filter(|_| !lacks_files), &self.bench) {
+            let place = Place::new(&node, &bench.services);
+            let site = place.site(&node, &bench.services, &bench.publisher);
+            match node.build(arguments, site) {
+                Ok(instance) => exports = instance.exports(),
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
+            }
+        }
+        self.offer(node, exports);
     }
 }

@@ -68,8 +68,13 @@ impl Draft<'_> {
         };
         let scope = self.scope(&node);
         let library = &self.rules.library;
-        let arguments = node.evaluate(definition, &scope, library, &mut self.diagnostics);
-        let Some(arguments) = arguments else { return };
+        let evaluated = node.evaluate(definition, &scope, library, &mut self.diagnostics);
+        if self.live.is_none() && node.lacks_files(&evaluated.files, &mut self.diagnostics) {
+            return;
+        }
+        let Some(arguments) = evaluated.arguments else {
+            return;
+        };
         if space.imports >= IMPORT_DEPTH_MAX || space.depth >= DEPTH_MAX {
             return self.diagnostics.push(node.error(format!(
                 "more than {IMPORT_DEPTH_MAX} modules import each other; does one import itself?"

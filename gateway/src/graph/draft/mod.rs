@@ -26,7 +26,7 @@ use super::{
     plan::{Kind, Plan, PlannedNode, Rules},
     scope::NodeScope,
 };
-use crate::services::Services;
+use crate::{batch::MemoryBudget, services::Services, telemetry::Logs};
 
 /// Nodes of a graph, arguments and exports included. Custom components that use others several
 /// times each grow without bound; a hundred thousand targets are another program's work.
@@ -42,6 +42,8 @@ const MODULE_PATH: &str = "module_path";
 pub(super) struct Draft<'a> {
     rules: &'a Rules,
     live: Option<Live<'a>>,
+    /// Where components are built, if the graph is only checked.
+    bench: Option<Bench>,
     pub(super) diagnostics: Diagnostics,
     /// What each node offers, by its id. What could not be made is unknown, and no second error
     /// about it is made.
@@ -71,6 +73,24 @@ pub(super) struct Live<'a> {
     pub(super) waiting: Option<&'a Arc<str>>,
 }
 
+/// What components are given that are built and never run.
+struct Bench {
+    services: Services,
+    publisher: Publisher,
+}
+
+impl Bench {
+    fn new() -> Self {
+        // Nothing is reserved of the budget, and nothing is logged, by what does not run.
+        let services = Services::new(MemoryBudget::new(0), Logs::unstarted());
+        let (publisher, _) = Publisher::new(Arc::default());
+        Self {
+            services,
+            publisher,
+        }
+    }
+}
+
 /// New nodes by their ids.
 pub(super) type Ready = HashMap<Arc<str>, Box<Node>>;
 
@@ -98,6 +118,7 @@ impl<'a> Draft<'a> {
     pub(super) fn new(rules: &'a Rules, live: Option<Live<'a>>) -> Self {
         Self {
             rules,
+            bench: live.is_none().then(Bench::new),
             live,
             diagnostics: Diagnostics::default(),
             exports: HashMap::new(),
@@ -149,6 +170,9 @@ impl<'a> Draft<'a> {
         for node in nodes {
             if self.is_full(&node) {
                 return catalogue;
+            }
+            if self.live.is_none() && !matches!(node.kind, Kind::Declare | Kind::Unusable) {
+                node.warn(&mut self.diagnostics);
             }
             let _evaluation = self.live.map(|live| live.meters.evaluate(&node.id));
             match node.kind {

@@ -112,8 +112,8 @@ impl Engine {
                 return Ok(self.note(node, differs));
             }
             Kind::Import(definition) => {
-                let arguments = planned.evaluate(definition, &scope, library, &mut diagnostics);
-                let Some(arguments) = arguments else {
+                let evaluated = planned.evaluate(definition, &scope, library, &mut diagnostics);
+                let Some(arguments) = evaluated.arguments else {
                     return Err(diagnostics.render());
                 };
                 let node = &mut nodes[at];
@@ -157,7 +157,8 @@ impl Engine {
         let planned = &node.planned;
         let mut diagnostics = Diagnostics::default();
         let library = &self.rules.library;
-        let arguments = planned.evaluate(definition, scope, library, &mut diagnostics);
+        let evaluated = planned.evaluate(definition, scope, library, &mut diagnostics);
+        let arguments = evaluated.arguments;
         let Some(arguments) = arguments.filter(|_| !diagnostics.has_errors()) else {
             return Err(diagnostics.render());
         };

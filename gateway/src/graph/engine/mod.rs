@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use indexmap::IndexMap;
 use syntax::{
     Diagnostics, SourceFile,
-    stdlib::{Library, System},
+    stdlib::{Elsewhere, Environment, Library, System},
 };
 use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -19,7 +19,7 @@ pub use load::Reloaded;
 pub use view::{NodeKind, NodeView};
 
 use super::{
-    Definition, Port, Stability,
+    Port, Stability, Vocabulary,
     draft::Draft,
     export::{Published, Publisher},
     meters::Meters,
@@ -71,9 +71,13 @@ pub(super) type Nodes = IndexMap<Arc<str>, Node>;
 
 impl Engine {
     /// An engine that runs nothing yet.
-    pub fn new(table: &'static [Definition], stability: Stability, services: Services) -> Self {
+    pub fn new(
+        vocabulary: impl Into<Vocabulary>,
+        stability: Stability,
+        services: Services,
+    ) -> Self {
         let rules = Rules {
-            table,
+            vocabulary: vocabulary.into(),
             stability,
             library: standard_library(),
         };
@@ -115,18 +119,20 @@ impl Engine {
         self
     }
 
-    /// Finds what is wrong with a configuration without making anything of it.
+    /// Finds what is wrong with a configuration: everything is built, which has no effects, and
+    /// dropped again.
     ///
-    /// What components export is not known then, so expressions that use it are checked as far as
-    /// is possible without a value.
+    /// What depends on a file or, with the [`checking_library`], on a variable that this machine does
+    /// not have is not built, so that a configuration can be checked where it does not run: then
+    /// only the kind of what it exports is known.
     pub fn check(
-        table: &'static [Definition],
+        vocabulary: impl Into<Vocabulary>,
         stability: Stability,
         library: &Library,
         files: &[SourceFile],
     ) -> Diagnostics {
         let rules = Rules {
-            table,
+            vocabulary: vocabulary.into(),
             stability,
             library: library.clone(),
         };
@@ -201,5 +207,14 @@ impl Engine {
 
 /// What every expression can use on this machine.
 pub fn standard_library() -> Library {
-    Library::new(Arc::new(System), env!("CARGO_PKG_VERSION"))
+    library(System)
+}
+
+/// The same for a configuration that is checked here and may run on another machine.
+pub fn checking_library() -> Library {
+    library(Elsewhere)
+}
+
+fn library(environment: impl Environment + 'static) -> Library {
+    Library::new(Arc::new(environment), env!("CARGO_PKG_VERSION"))
 }

@@ -34,7 +34,7 @@ pub(super) fn catalogue<'a>(
                 // The second of a name is reported as such.
                 declares.entry(label).or_insert(declare);
                 declared = true;
-            } else if definition(&name, rules).is_some_and(Definition::is_import) {
+            } else if is_import(&name, rules) {
                 match namespaces.get(&label) {
                     // The same block twice is reported as such.
                     Some(first) if first.block.name.dotted() != name => {
@@ -54,11 +54,17 @@ pub(super) fn catalogue<'a>(
     (found, catalogue)
 }
 
+/// Whether a block brings a module, be it one that works here or one that only Alloy has: of what
+/// that would bring nothing is known.
+fn is_import(name: &str, rules: &Rules) -> bool {
+    match definition(name, rules) {
+        Some(definition) => definition.is_import(),
+        None => name.starts_with("import.") && rules.vocabulary.known(name).is_some(),
+    }
+}
+
 fn definition(name: &str, rules: &Rules) -> Option<&'static Definition> {
-    rules
-        .table
-        .iter()
-        .find(|definition| definition.name == name)
+    rules.vocabulary.definition(name)
 }
 
 /// What a block is.
@@ -107,10 +113,8 @@ pub(super) fn kind(
         return custom(catalogue, at);
     }
     let Some(definition) = definition else {
-        let message = format!("cannot find the definition of component name {name:?}");
-        let known = rules.table.iter().map(|definition| definition.name);
+        let (message, note) = rules.vocabulary.explain(&name);
         let error = Diagnostic::error(&at.source, block.header(), message);
-        let note = did_you_mean(&name, known);
         return Err(note.into_iter().fold(error, Diagnostic::with_note));
     };
     allow("component", &name, definition.stability, at, rules)?;

@@ -16,14 +16,14 @@ pub(super) use identify::undefined;
 pub(super) use resolve::split_template;
 
 use super::{
-    Definition, Stability,
+    Definition, Stability, Vocabulary,
     module::{Catalogue, Given, Located, Names, Space, join},
 };
 
 /// What is the same for all configurations of a process.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    pub(super) table: &'static [Definition],
+    pub(super) vocabulary: Vocabulary,
     pub(super) stability: Stability,
     pub(super) library: Library,
 }

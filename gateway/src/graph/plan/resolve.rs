@@ -12,6 +12,9 @@ use syntax::{
 use super::{Kind, PlannedNode, Reference};
 use crate::graph::module::{Names, Space, SpaceKind};
 
+/// Blocks whose bodies have names of their own.
+const SCOPED: &[&str] = &["declare", "foreach"];
+
 /// The name of the block inside a `foreach` that is repeated.
 const TEMPLATE: &str = "template";
 
@@ -52,7 +55,9 @@ pub(super) fn references(
         match &node.kind {
             // It is planned where it is used; only cycles show here.
             Kind::Declare => custom.in_body(&node.block.body, &mut needed),
-            Kind::Unusable => {}
+            // What it refers to can be missing all the same.
+            Kind::Unusable if SCOPED.contains(&node.name().as_str()) => {}
+            Kind::Unusable => drop(resolve(node, &node.block.body, names, library, diagnostics)),
             Kind::Foreach => {
                 custom.in_body(&node.block.body, &mut needed);
                 node.references = foreach(node, names, library, diagnostics);
@@ -70,7 +75,9 @@ pub(super) fn references(
     needs
 }
 
-/// Finds the node behind each dotted name: the shortest beginning that is a node.
+/// Finds the node behind each dotted name: the shortest beginning that is a node. A name that leads
+/// nowhere is reported, and kept as that of a node that is not there: so its value is unknown, and
+/// evaluating it is no second error.
 fn resolve(
     node: &PlannedNode,
     body: &Body,
@@ -78,7 +85,21 @@ fn resolve(
     library: &Library,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Reference> {
+    let (mut found, lost) = find(node, body, names, library, diagnostics);
+    found.extend(lost);
+    found
+}
+
+/// The nodes behind the names in a body, and the names that lead nowhere.
+fn find(
+    node: &PlannedNode,
+    body: &Body,
+    names: &Names,
+    library: &Library,
+    diagnostics: &mut Diagnostics,
+) -> (Vec<Reference>, Vec<Reference>) {
     let mut found: Vec<Reference> = Vec::new();
+    let mut lost = Vec::new();
     for reference in syntax::references(body) {
         let mut prefix = String::new();
         let target = reference.parts.iter().find_map(|part| {
@@ -101,10 +122,13 @@ fn resolve(
                 let note = did_you_mean(&prefix, names.keys().map(|name| &**name));
                 let error = Diagnostic::error(&node.source, reference.span, message);
                 diagnostics.push(note.into_iter().fold(error, Diagnostic::with_note));
+                let name: Arc<str> = prefix.into();
+                let id = name.clone();
+                lost.push(Reference { name, id });
             }
         }
     }
-    found
+    (found, lost)
 }
 
 /// What a `foreach` refers to: by its own attributes, and by what is in its template. The names
@@ -118,7 +142,7 @@ fn foreach(
     let (own, template) = split_template(&node.block);
     let mut found = resolve(node, &own, names, library, diagnostics);
     for body in template.iter().map(|block| &block.body) {
-        let inside = resolve(node, body, names, library, &mut Diagnostics::default());
+        let (inside, _) = find(node, body, names, library, &mut Diagnostics::default());
         for reference in inside {
             if !found.contains(&reference) {
                 found.push(reference);

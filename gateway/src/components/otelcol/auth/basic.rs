@@ -53,13 +53,13 @@ pub struct ClientBlock {
     #[attr]
     password: Option<Secret>,
     /// Path of a file with the password.
-    #[attr]
+    #[attr(file)]
     password_file: Option<String>,
     /// The user's name.
     #[attr]
     username: Option<String>,
     /// Path of a file with the user's name.
-    #[attr]
+    #[attr(file)]
     username_file: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub struct ClientBlock {
 #[derive(syntax::Arguments, Clone, Debug, PartialEq)]
 pub struct Htpasswd {
     /// Path of a file, which is read when the component is built.
-    #[attr]
+    #[attr(file)]
     file: Option<String>,
     /// The lines themselves, which win over those of the file.
     #[attr]

@@ -14,13 +14,13 @@ use crate::{
 #[arguments(validate = Self::check)]
 pub struct ClientTlsBlock {
     /// Path of a file with the authorities that may vouch for the server.
-    #[attr(default)]
+    #[attr(default, file)]
     pub ca_file: String,
     /// The authorities themselves, in PEM form.
     #[attr(default)]
     pub ca_pem: String,
     /// Path of the certificate shown to the server.
-    #[attr(default)]
+    #[attr(default, file)]
     pub cert_file: String,
     /// The certificate itself, in PEM form.
     #[attr(default)]
@@ -45,7 +45,7 @@ pub struct ClientTlsBlock {
     #[attr(default = false)]
     pub insecure_skip_verify: bool,
     /// Path of the key of the certificate.
-    #[attr(default)]
+    #[attr(default, file)]
     pub key_file: String,
     /// The key itself, in PEM form.
     #[attr]
