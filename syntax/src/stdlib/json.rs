@@ -1,42 +1,12 @@
 //! JSON into values and back.
 
+mod reader;
+
 use std::fmt::Write;
 
+pub(super) use reader::{Numbers, parse};
+
 use crate::value::{Number, Value};
-
-/// What numbers without a fraction become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
-    /// Floats, as `from_json` has it.
-    Floats,
-    /// Whole numbers, as `json_path` has it.
-    Whole,
-}
-
-pub(super) fn parse(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))
-}
-
-/// The depth is limited by the parser.
-pub(super) fn to_value(json: &serde_json::Value, numbers: Numbers) -> Value {
-    match json {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(number) => match (numbers, number.as_i64()) {
-            (Numbers::Whole, Some(whole)) => whole.into(),
-            _ => number.as_f64().unwrap_or(f64::NAN).into(),
-        },
-        serde_json::Value::String(text) => text.as_str().into(),
-        serde_json::Value::Array(list) => {
-            Value::array(list.iter().map(|element| to_value(element, numbers)))
-        }
-        serde_json::Value::Object(fields) => Value::object(
-            fields
-                .iter()
-                .map(|(key, field)| (key, to_value(field, numbers))),
-        ),
-    }
-}
 
 /// Prints a value as Go's encoder does: keys sorted, and `<`, `>` and `&` escaped.
 pub(super) fn print(value: &Value, bytes_max: usize) -> Result<String, String> {
