@@ -215,13 +215,18 @@ fn secrets_taint_what_they_touch() {
             "convert.nonsensitive(\"Bearer \" + secret)",
             "\"Bearer s3cret\"",
         ),
+        ("encoding.to_json({a = [secret]})", "(secret)"),
+        (
+            "convert.nonsensitive(encoding.to_json({a = [secret], b = plain}))",
+            "\"{\\\"a\\\":[\\\"s3cret\\\"],\\\"b\\\":\\\"p\\\"}\"",
+        ),
         ("secret == \"s3cret\"", "true"),
         ("string.to_upper(plain)", "\"P\""),
         ("[secret, {a = hidden}]", "[(secret), { a = (secret) }]"),
     ]);
     for text in [
         "string.to_upper(secret)",
-        "encoding.to_json({a = secret})",
+        "encoding.from_json(encoding.to_json({a = secret}))",
         "secret + 1",
     ] {
         let error = eval(text).expect_err(text);

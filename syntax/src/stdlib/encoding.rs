@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::{Call, json, yaml};
 use crate::function::{Arguments, Function, FunctionError};
-use crate::value::{Object, Value};
+use crate::value::{Object, Secret, Value};
 
 /// Like Go's decoder: bits behind the last byte may be anything.
 const LENIENT: GeneralPurposeConfig =
@@ -79,8 +79,13 @@ fn to_json(arguments: &Arguments<'_>) -> Call {
         Value::Null => return Err(FunctionError::argument(0, "should be object, got null")),
         _ => arguments.get(0)?,
     };
-    let text = json::print(&Value::Object(object), arguments.budget().text_left());
-    arguments.text(text.map_err(|error| FunctionError::argument(0, error))?)
+    let printed = json::print(&Value::Object(object), arguments.budget().text_left());
+    let printed = printed.map_err(|error| FunctionError::argument(0, error))?;
+    arguments.budget().take_text(printed.text.len())?;
+    Ok(match printed.secret {
+        true => Value::Secret(Secret::new(printed.text)),
+        false => printed.text.into(),
+    })
 }
 
 fn from_base64(arguments: &Arguments<'_>, engine: &GeneralPurpose) -> Call {
