@@ -56,13 +56,13 @@ fn files(directory: &str) -> Vec<(PathBuf, String)> {
         .join("tests/golden")
         .join(directory);
     let mut paths: Vec<PathBuf> = fs::read_dir(&directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the directory is there")
+        .map(|entry| entry.expect("it can be listed").path())
         .collect();
     paths.sort();
     assert!(!paths.is_empty(), "{} is empty", directory.display());
     let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).unwrap();
+        let text = fs::read_to_string(&path).expect("it can be read");
         (path, text)
     };
     paths.into_iter().map(read).collect()
@@ -70,7 +70,7 @@ fn files(directory: &str) -> Vec<(PathBuf, String)> {
 
 fn compare(path: &Path, before: &str, now: &str) {
     if std::env::var_os("GOLDEN_UPDATE").is_some() {
-        fs::write(path, now).unwrap();
+        fs::write(path, now).expect("it can be written");
         return;
     }
     let (before_lines, now_lines) = (before.lines(), now.lines());
@@ -114,9 +114,9 @@ fn expressions_come_to_their_values() {
 fn rewrite(before: &str, expected: impl Fn(&str) -> String) -> String {
     let mut now = String::new();
     for case in before.split("=== ").skip(1) {
-        let (name, rest) = case.split_once('\n').unwrap();
-        let (source, _) = rest.split_once("---\n").unwrap();
-        write!(now, "=== {name}\n{source}---\n{}", expected(source)).unwrap();
+        let (name, rest) = case.split_once('\n').expect("a name");
+        let (source, _) = rest.split_once("---\n").expect(name);
+        now += &format!("=== {name}\n{source}---\n{}", expected(source));
     }
     now
 }

@@ -173,12 +173,12 @@ impl Reader<'_> {
             .code()
             .ok_or_else(|| self.expected("four hexadecimal digits"))?;
         self.at += 6;
-        if let Some(low) = self.code().filter(|_| (0xd800..0xdc00).contains(&code)) {
-            if (0xdc00..0xe000).contains(&low) {
-                self.at += 6;
-                let code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
+        let (high, low) = (0xd800..0xdc00, 0xdc00..0xe000);
+        let second = self.code().filter(|second| low.contains(second));
+        if let Some(second) = second.filter(|_| high.contains(&code)) {
+            self.at += 6;
+            let code = 0x1_0000 + ((code - high.start) << 10) + (second - low.start);
+            return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
         }
         Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
