@@ -43,6 +43,10 @@ pub struct Evaluator<'a> {
 /// How much of an expression a message quotes, in characters; the excerpt shows the rest.
 const QUOTED_CHARS_MAX: usize = 60;
 
+/// How many values inside of an array or object are looked at in one step. A function or an operator
+/// looks at all of them once, to see whether one is unknown.
+const VALUES_PER_STEP: usize = 8;
+
 /// One evaluation.
 struct Evaluation<'a> {
     evaluator: &'a Evaluator<'a>,
@@ -278,9 +282,9 @@ impl Evaluation<'_> {
                 return Err(self.error(span, format!("{shown} should be function, got {found}")));
             }
         };
-        let steps = values.iter().map(elements).sum();
+        let steps = values.iter().map(elements).sum::<usize>();
         self.budget
-            .take_steps(steps)
+            .take_steps(steps.saturating_add(looking_at(&values)))
             .map_err(|message| self.error(call.function.span(), message))?;
         function.call(&values, &self.budget).map_err(|error| {
             match error.argument.and_then(|index| call.arguments.get(index)) {
@@ -304,6 +308,9 @@ impl Evaluation<'_> {
     fn binary(&self, binary: &Binary) -> Result<Value> {
         let left = self.expr(&binary.left)?;
         let right = self.expr(&binary.right)?;
+        self.budget
+            .take_steps(looking_at([&left, &right]))
+            .map_err(|message| self.error(binary.operator_span, message))?;
         let result = value::binary(&left, binary.operator, &right).map_err(|error| {
             let span = if error.right {
                 binary.right.span()
@@ -348,7 +355,21 @@ impl Evaluation<'_> {
     }
 }
 
-/// How many elements a function may have to look at.
+/// How many steps it takes to look at everything in some values.
+fn looking_at<'a>(values: impl IntoIterator<Item = &'a Value>) -> usize {
+    values.into_iter().map(weight).sum::<usize>() / VALUES_PER_STEP
+}
+
+/// How many values there are in a value.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => values.iter().map(weight).sum::<usize>() + 1,
+        Value::Object(object) => object.values().map(weight).sum::<usize>() + 1,
+        _ => 1,
+    }
+}
+
+/// How many elements a function may have to work on.
 fn elements(value: &Value) -> usize {
     match value {
         Value::Array(values) => values.len(),

@@ -195,6 +195,14 @@ impl Lexer<'_> {
             char::REPLACEMENT_CHARACTER if self.source.invalid_at().is_some() => return,
             ';' => "illegal character `;`: a statement ends with its line".to_owned(),
             '#' => "illegal character `#`: a comment begins with `//`".to_owned(),
+            ':' => "illegal character `:`: what has a name gets its value with `=`".to_owned(),
+            '?' => {
+                "illegal character `?`: there are no conditions, but there is `coalesce`".to_owned()
+            }
+            '“' | '”' | '„' => {
+                format!("illegal character `{ch}`: text needs straight quotes, `\"`")
+            }
+            '\u{a0}' => "illegal character U+00A0, a no-break space: write a blank".to_owned(),
             _ => format!("illegal character {ch:?} (U+{:04X})", ch as u32),
         };
         self.error(start, start + ch.len_utf8(), message);

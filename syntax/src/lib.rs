@@ -11,8 +11,8 @@
 //! - All mistakes of a file are reported, not one for each block; see [`parse()`] and [`decode()`].
 //! - Printing never changes what a file says: strings, quoted keys and comments that Alloy's
 //!   formatter would damage are kept; see [`print()`].
-//! - Secrets taint: `string.format` with a secret gives a secret, and `encoding.to_json` refuses
-//!   one, where Alloy shows it.
+//! - Secrets taint: `string.format` and `encoding.to_json` of a secret give a secret, where Alloy
+//!   shows it.
 //! - A number that does not fit its argument is refused, where Alloy wraps it around.
 //! - Strings are UTF-8: `"\xff"` and base64 of other bytes are refused.
 //! - Everything has a limit: the size of a file, nesting, the height of an expression, steps and

@@ -114,6 +114,7 @@ impl<'a> Parser<'a> {
             if !ended && self.kind() != until {
                 // A closing bracket of nothing.
                 self.take();
+                self.eat(TokenKind::Terminator);
             }
         }
         self.lost = false;
@@ -317,7 +318,11 @@ impl<'a> Parser<'a> {
         let token = self.token();
         if token.kind != TokenKind::End {
             self.tokens.pop_front();
-            self.behind = token.span.end;
+            // A line end belongs to the line that it ends.
+            self.behind = match token.kind {
+                TokenKind::Terminator => token.span.start,
+                _ => token.span.end,
+            };
         }
         token
     }

@@ -7,6 +7,7 @@ mod json;
 mod json_path;
 mod path;
 mod strings;
+mod yaml;
 
 use std::sync::Arc;
 
@@ -61,6 +62,10 @@ const DEPRECATED: [(&str, (&str, &str)); 16] = [
     ("trim_suffix", ("string", "trim_suffix")),
     ("trim_space", ("string", "trim_space")),
 ];
+
+/// How deep the arrays and objects of decoded data may nest. Each level recurses, there and wherever
+/// a value is walked.
+const DATA_NESTING_MAX: usize = 128;
 
 type Call = Result<Value, FunctionError>;
 

@@ -1,5 +1,9 @@
 //! The nearest known name for one that does not exist.
 
+/// The longest name that gets a suggestion, in characters: the work grows with its length, and
+/// nobody has mistyped a name of a thousand characters.
+const NAME_CHARS_MAX: usize = 100;
+
 /// A note that suggests the nearest of the known names, if one is near.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let nearest = nearest(name, known)?;
@@ -8,9 +12,11 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 
 /// The nearest of the known names, if it is near: a third of the name may differ.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let reach = (name.chars().count() / 3).max(1);
+    let length = name.chars().count();
+    let reach = (length / 3).max(1);
     let near = known
         .into_iter()
+        .filter(|other| length <= NAME_CHARS_MAX && other.chars().count().abs_diff(length) <= reach)
         .map(|other| (distance(name, other), other));
     let near = near.filter(|(distance, other)| *distance <= reach && *distance < other.len());
     near.min().map(|(_, other)| other)
@@ -55,5 +61,7 @@ mod tests {
         for (name, expected) in table {
             assert_eq!(nearest(name, known), expected, "{name}");
         }
+        let long = "x".repeat(1_000_000);
+        assert_eq!(nearest(&long, [&long[1..]]), None);
     }
 }

@@ -215,13 +215,18 @@ fn secrets_taint_what_they_touch() {
             "convert.nonsensitive(\"Bearer \" + secret)",
             "\"Bearer s3cret\"",
         ),
+        ("encoding.to_json({a = [secret]})", "(secret)"),
+        (
+            "convert.nonsensitive(encoding.to_json({a = [secret], b = plain}))",
+            "\"{\\\"a\\\":[\\\"s3cret\\\"],\\\"b\\\":\\\"p\\\"}\"",
+        ),
         ("secret == \"s3cret\"", "true"),
         ("string.to_upper(plain)", "\"P\""),
         ("[secret, {a = hidden}]", "[(secret), { a = (secret) }]"),
     ]);
     for text in [
         "string.to_upper(secret)",
-        "encoding.to_json({a = secret})",
+        "encoding.from_json(encoding.to_json({a = secret}))",
         "secret + 1",
     ] {
         let error = eval(text).expect_err(text);
@@ -331,12 +336,46 @@ fn the_library_works_as_alloys_does() {
             "\".155511151231257827211815834454115625\"",
         ),
         (
+            "string.format(\"%x|%X|%b|%.1x|%#x|%08x\", 1.5, 0.0, 0.1, 1.97, 3.0, 2.5)",
+            "\"0x1.8p+00|0X0P+00|7205759403792794p-56|0x1.0p+01|0x1.8000p+01|0x1.4p+01\"",
+        ),
+        ("string.format(\"%x\", 4.9e-324)", "\"0x1p-1074\""),
+        (
+            "string.format(\"%*d\", -9223372036854775808, 1)",
+            "\"%!(BADWIDTH)1\"",
+        ),
+        ("coalesce(-0.0, \"x\")", "\"x\""),
+        (
+            "encoding.from_yaml(\"a: 1\\nb: [yes, 0x10, 2001-12-14]\")",
+            "{ a = 1, b = [\"yes\", 16, \"2001-12-14T00:00:00Z\"] }",
+        ),
+        (
             "format(\"%d %s\", \"x\") + format(\"%%\", 1)",
             "\"%!d(string=x) %!s(MISSING)%%!(EXTRA int=1)\"",
         ),
     ]);
     refuse(&[
         ("array.concat([1], 2)", "2: 2 should be array, got number"),
+        (
+            "array.combine_maps([], [], [1])",
+            "[1]: [1] [0] should be string, got number",
+        ),
+        (
+            "array.combine_maps([], [], null)",
+            "null: null should be array, got null",
+        ),
+        (
+            "array.combine_maps([], [], [\"a\"], \"x\")",
+            "\"x\": \"x\" should be bool, got string",
+        ),
+        (
+            "array.group_by([], 1, true)",
+            "1: 1 should be string, got number",
+        ),
+        (
+            "encoding.from_yaml(\"a: 1\\na: 2\")",
+            "\"a: 1\\na: 2\": \"a: 1\\na: 2\" is not YAML that can be decoded: line 2: the key \"a\" is in line 1 already",
+        ),
         (
             "encoding.to_json([1])",
             "[1]: [1] should be object, got array",
@@ -414,5 +453,6 @@ fn limits_are_named_when_they_are_reached() {
     let error = eval_within("[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", steps).expect_err("too many");
     assert!(error.contains("limit: steps, 10"), "{error}");
     let deep = format!("encoding.from_json(\"{}\")", "[".repeat(100_000));
-    assert!(eval(&deep).expect_err("too deep").contains("is not JSON"));
+    let error = eval(&deep).expect_err("too deep");
+    assert!(error.contains("limit: nesting, 128"), "{error}");
 }

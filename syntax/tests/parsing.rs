@@ -66,7 +66,10 @@ fn each_mistake_is_reported_at_its_place() {
             "a = {1 = 2}",
             &["1:6 expected the name of a field, found a number"],
         ),
-        ("a = {b: 2}", &["1:7 illegal character ':' (U+003A)"]),
+        (
+            "a = {b: 2}",
+            &["1:7 illegal character `:`: what has a name gets its value with `=`"],
+        ),
         (
             "a = [\n1,\nb = 2\nc {\nd = e(\n}\nf = 3 3\n",
             &[

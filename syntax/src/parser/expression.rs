@@ -102,7 +102,8 @@ impl Parser<'_> {
                 TokenKind::Dot => self.access(tree),
                 TokenKind::LeftBracket => self.index(tree),
                 TokenKind::LeftParen => self.call(tree),
-                TokenKind::String | TokenKind::LeftCurly => self.block_as_value(tree),
+                TokenKind::LeftCurly => self.block_as_value(tree),
+                TokenKind::String if self.labels_block() => self.block_as_value(tree),
                 _ => return tree,
             };
         }
@@ -168,20 +169,15 @@ impl Parser<'_> {
         )
     }
 
+    fn labels_block(&self) -> bool {
+        let next = self.tokens.get(1);
+        next.is_some_and(|next| next.kind == TokenKind::LeftCurly)
+    }
+
     /// `name "label" { ... }` where a value should be: read as a block, to say so.
     fn block_as_value(&mut self, tree: Tree) -> Tree {
         let start = tree.expr.span().start;
         if self.kind() == TokenKind::String {
-            let labelled = self
-                .tokens
-                .get(1)
-                .is_some_and(|next| next.kind == TokenKind::LeftCurly);
-            if !labelled {
-                return Tree {
-                    expr: self.unexpected(),
-                    height: 1,
-                };
-            }
             self.take();
         }
         if !self.enter() {
@@ -198,12 +194,13 @@ impl Parser<'_> {
         Tree::leaf(Expr::Invalid(span))
     }
 
-    fn unexpected(&mut self) -> Expr {
-        self.expected("the end of the line");
-        Expr::Invalid(self.token().span)
-    }
-
     fn primary(&mut self) -> Tree {
+        if self.starts_statement() {
+            // The next line is read as what it looks like.
+            let end = Span::new(self.behind, self.behind);
+            self.error(end, "expected a value, found the end of the line");
+            return Tree::leaf(Expr::Invalid(end));
+        }
         let token = self.token();
         let kind = token.kind;
         match kind {
@@ -321,6 +318,7 @@ impl Parser<'_> {
             if self.kind() == until || self.eat(TokenKind::Comma) {
                 continue;
             }
+            let line_end = self.kind() == TokenKind::Terminator;
             match self.kind() {
                 TokenKind::Terminator => {
                     let span = self.token().span;
@@ -335,6 +333,11 @@ impl Parser<'_> {
             self.lost = false;
             self.skip(|parser| matches!(parser.kind(), TokenKind::Comma | TokenKind::Terminator));
             if !self.eat(TokenKind::Comma) && !self.eat(TokenKind::Terminator) {
+                break;
+            }
+            if line_end && unclosed(self) {
+                // That the bracket is not closed has been said.
+                self.lost = true;
                 break;
             }
         }

@@ -41,7 +41,7 @@ fn is_empty(value: &Value) -> bool {
         Value::Bool(value) => !value,
         Value::Number(Number::Int(value)) => *value == 0,
         Value::Number(Number::Uint(value)) => *value == 0,
-        Value::Number(Number::Float(value)) => value.to_bits() == 0,
+        Value::Number(Number::Float(value)) => *value == 0.0,
         Value::String(text) => text.is_empty(),
         Value::Array(values) => values.is_empty(),
         Value::Object(object) => object.is_empty(),
@@ -67,7 +67,7 @@ pub(super) fn concat(arguments: &Arguments<'_>) -> Call {
 /// Joins objects of two lists that agree in the given keys; the right one's fields win.
 fn combine_maps(arguments: &Arguments<'_>) -> Call {
     let (left, right) = (objects(arguments, 0)?, objects(arguments, 1)?);
-    let keys: Vec<String> = arguments.get(2)?;
+    let keys = texts(arguments, 2)?;
     if keys.is_empty() {
         return Err(FunctionError::argument(
             2,
@@ -76,8 +76,9 @@ fn combine_maps(arguments: &Arguments<'_>) -> Call {
     }
     let keep_left = match arguments.values().get(3) {
         Some(Value::Bool(keep)) => *keep,
-        Some(_) => {
-            return Err(FunctionError::argument(3, "should be bool"));
+        Some(other) => {
+            let message = format!("should be bool, got {}", other.describe());
+            return Err(FunctionError::argument(3, message));
         }
         None => false,
     };
@@ -94,7 +95,7 @@ fn combine_maps(arguments: &Arguments<'_>) -> Call {
         };
         arguments.budget().take_steps(candidates.len())?;
         for b in candidates.iter().map(|index| &right[*index]) {
-            let agree = |key: &String| match (a.get(key), b.get(key)) {
+            let agree = |key: &Arc<str>| match (a.get(key), b.get(key)) {
                 (Some(a), Some(b)) => a.equals(b),
                 _ => false,
             };
@@ -130,10 +131,12 @@ fn by_text(objects: &[Object], key: &str) -> Option<HashMap<Arc<str>, Vec<usize>
 fn group_by(arguments: &Arguments<'_>) -> Call {
     let list = objects(arguments, 0)?;
     let Value::String(key) = &arguments.values()[1] else {
-        return Err(FunctionError::argument(1, "should be string"));
+        let message = format!("should be string, got {}", arguments.values()[1].describe());
+        return Err(FunctionError::argument(1, message));
     };
     let Value::Bool(drop_missing) = &arguments.values()[2] else {
-        return Err(FunctionError::argument(2, "should be bool"));
+        let message = format!("should be bool, got {}", arguments.values()[2].describe());
+        return Err(FunctionError::argument(2, message));
     };
     let mut groups: IndexMap<Arc<str>, Vec<Value>> = IndexMap::new();
     for (index, object) in list.into_iter().enumerate() {
@@ -167,6 +170,19 @@ fn array<'a>(
             Err(FunctionError::argument(index, message))
         }
     }
+}
+
+/// The elements of an array that are texts and nothing else: here a number becomes none.
+fn texts(arguments: &Arguments<'_>, index: usize) -> Result<Vec<Arc<str>>, FunctionError> {
+    let values = array(arguments, index)?.iter().enumerate();
+    let text = |(at, value): (usize, &Value)| match value {
+        Value::String(text) => Ok(Arc::clone(text)),
+        other => {
+            let message = format!("[{at}] should be string, got {}", other.describe());
+            Err(FunctionError::argument(index, message))
+        }
+    };
+    values.map(text).collect()
 }
 
 /// The elements of an array as objects, or as what their capsules can be seen as.

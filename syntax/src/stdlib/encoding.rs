@@ -5,14 +5,14 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{Call, json};
+use super::{Call, json, yaml};
 use crate::function::{Arguments, Function, FunctionError};
-use crate::value::{Object, Value};
+use crate::value::{Object, Secret, Value};
 
 /// Like Go's decoder: bits behind the last byte may be anything.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
 /// What a query must escape.
@@ -65,14 +65,13 @@ pub(super) fn namespace() -> Value {
 fn from_json(arguments: &Arguments<'_>) -> Call {
     let text: String = arguments.get(0)?;
     arguments.budget().take_steps(text.len() / 2)?;
-    let value = json::parse(&text).map_err(|error| FunctionError::argument(0, error))?;
-    Ok(json::to_value(&value, json::Numbers::Floats))
+    json::parse(&text, json::Numbers::Floats).map_err(|error| FunctionError::argument(0, error))
 }
 
-fn from_yaml(_: &Arguments<'_>) -> Call {
-    let message = "encoding.from_yaml is not supported; JSON, which is YAML too, can be decoded by \
-                   encoding.from_json";
-    Err(FunctionError::new(message))
+fn from_yaml(arguments: &Arguments<'_>) -> Call {
+    let text: String = arguments.get(0)?;
+    arguments.budget().take_steps(text.len() / 2)?;
+    yaml::parse(&text).map_err(|error| FunctionError::argument(0, error))
 }
 
 fn to_json(arguments: &Arguments<'_>) -> Call {
@@ -80,8 +79,13 @@ fn to_json(arguments: &Arguments<'_>) -> Call {
         Value::Null => return Err(FunctionError::argument(0, "should be object, got null")),
         _ => arguments.get(0)?,
     };
-    let text = json::print(&Value::Object(object), arguments.budget().text_left());
-    arguments.text(text.map_err(|error| FunctionError::argument(0, error))?)
+    let printed = json::print(&Value::Object(object), arguments.budget().text_left());
+    let printed = printed.map_err(|error| FunctionError::argument(0, error))?;
+    arguments.budget().take_text(printed.text.len())?;
+    Ok(match printed.secret {
+        true => Value::Secret(Secret::new(printed.text)),
+        false => printed.text.into(),
+    })
 }
 
 fn from_base64(arguments: &Arguments<'_>, engine: &GeneralPurpose) -> Call {

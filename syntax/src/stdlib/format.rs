@@ -270,7 +270,7 @@ impl Sprintf<'_> {
         let argument = self.arguments.get(self.argument)?;
         self.argument += 1;
         match argument {
-            Argument::Int(value) if value.abs() <= WIDTH_MAX => Some(*value),
+            Argument::Int(value) if (-WIDTH_MAX..=WIDTH_MAX).contains(value) => Some(*value),
             _ => None,
         }
     }

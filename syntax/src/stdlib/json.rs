@@ -1,54 +1,40 @@
 //! JSON into values and back.
 
+mod reader;
+
 use std::fmt::Write;
+
+pub(super) use reader::{Numbers, parse};
 
 use crate::value::{Number, Value};
 
-/// What numbers without a fraction become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
-    /// Floats, as `from_json` has it.
-    Floats,
-    /// Whole numbers, as `json_path` has it.
-    Whole,
-}
-
-pub(super) fn parse(text: &str) -> Result<serde_json::Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))
-}
-
-/// The depth is limited by the parser.
-pub(super) fn to_value(json: &serde_json::Value, numbers: Numbers) -> Value {
-    match json {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(number) => match (numbers, number.as_i64()) {
-            (Numbers::Whole, Some(whole)) => whole.into(),
-            _ => number.as_f64().unwrap_or(f64::NAN).into(),
-        },
-        serde_json::Value::String(text) => text.as_str().into(),
-        serde_json::Value::Array(list) => {
-            Value::array(list.iter().map(|element| to_value(element, numbers)))
-        }
-        serde_json::Value::Object(fields) => Value::object(
-            fields
-                .iter()
-                .map(|(key, field)| (key, to_value(field, numbers))),
-        ),
-    }
+/// A value as JSON.
+pub(super) struct Printed {
+    pub(super) text: String,
+    /// Whether there is a secret in it.
+    pub(super) secret: bool,
 }
 
 /// Prints a value as Go's encoder does: keys sorted, and `<`, `>` and `&` escaped.
-pub(super) fn print(value: &Value, bytes_max: usize) -> Result<String, String> {
-    let mut out = String::new();
-    write(&mut out, value, bytes_max, 0)?;
-    Ok(out)
+pub(super) fn print(value: &Value, bytes_max: usize) -> Result<Printed, String> {
+    let mut printed = Printed {
+        text: String::new(),
+        secret: false,
+    };
+    write(&mut printed, value, bytes_max, 0)?;
+    Ok(printed)
 }
 
 /// How deep a value may be nested. What comes from a source or from JSON is never deeper.
 const DEPTH_MAX: usize = 256;
 
-fn write(out: &mut String, value: &Value, bytes_max: usize, depth: usize) -> Result<(), String> {
+fn write(
+    printed: &mut Printed,
+    value: &Value,
+    bytes_max: usize,
+    depth: usize,
+) -> Result<(), String> {
+    let out = &mut printed.text;
     if out.len() > bytes_max {
         return Err("is too large as JSON (limit: text)".to_owned());
     }
@@ -64,16 +50,23 @@ fn write(out: &mut String, value: &Value, bytes_max: usize, depth: usize) -> Res
         Value::Number(Number::Float(value)) => float(out, *value)?,
         Value::Number(number) => out.push_str(&number.to_string()),
         Value::String(text) => string(out, text),
-        Value::OptionalSecret(text) if !text.is_secret => string(out, text.expose()),
+        Value::Secret(text) => {
+            string(out, text.expose());
+            printed.secret = true;
+        }
+        Value::OptionalSecret(text) => {
+            string(out, text.expose());
+            printed.secret |= text.is_secret;
+        }
         Value::Array(values) => {
             out.push('[');
             for (index, element) in values.iter().enumerate() {
                 if index > 0 {
-                    out.push(',');
+                    printed.text.push(',');
                 }
-                write(out, element, bytes_max, depth + 1)?;
+                write(printed, element, bytes_max, depth + 1)?;
             }
-            out.push(']');
+            printed.text.push(']');
         }
         other => match other.as_object() {
             Some(object) => {
@@ -82,13 +75,13 @@ fn write(out: &mut String, value: &Value, bytes_max: usize, depth: usize) -> Res
                 out.push('{');
                 for (index, (key, element)) in fields.into_iter().enumerate() {
                     if index > 0 {
-                        out.push(',');
+                        printed.text.push(',');
                     }
-                    string(out, key);
-                    out.push(':');
-                    write(out, element, bytes_max, depth + 1)?;
+                    string(&mut printed.text, key);
+                    printed.text.push(':');
+                    write(printed, element, bytes_max, depth + 1)?;
                 }
-                out.push('}');
+                printed.text.push('}');
             }
             None => return Err(format!("holds {}, which JSON cannot", other.describe())),
         },

@@ -7,8 +7,6 @@
 mod filter;
 mod parser;
 
-use serde_json::Value as Json;
-
 use super::{Call, json};
 use crate::function::{Arguments, Budget, FunctionError};
 use crate::value::Value;
@@ -37,33 +35,30 @@ enum Step {
 
 /// A path at work on a text.
 struct Search<'a, 'b> {
-    root: &'a Json,
+    root: &'a Value,
     budget: &'b Budget,
 }
 
-type Found<'a> = Result<Vec<&'a Json>, String>;
+type Found<'a> = Result<Vec<&'a Value>, String>;
 
 pub(super) fn json_path(arguments: &Arguments<'_>) -> Call {
     let text: String = arguments.get(0)?;
     let path: String = arguments.get(1)?;
     let steps = parser::parse(&path).map_err(|error| FunctionError::argument(1, error))?;
     arguments.budget().take_steps(text.len() / 2)?;
-    let root = json::parse(&text).map_err(|error| FunctionError::argument(0, error))?;
+    let root = json::parse(&text, json::Numbers::Exact);
+    let root = root.map_err(|error| FunctionError::argument(0, error))?;
     let search = Search {
         root: &root,
         budget: arguments.budget(),
     };
     let found = search.get(&root, &steps)?;
-    Ok(Value::array(
-        found
-            .into_iter()
-            .map(|json| json::to_value(json, json::Numbers::Whole)),
-    ))
+    Ok(Value::array(found.into_iter().cloned()))
 }
 
 impl<'a> Search<'a, '_> {
     /// All that a path finds from a place on.
-    fn get(&self, from: &'a Json, steps: &[Step]) -> Found<'a> {
+    fn get(&self, from: &'a Value, steps: &[Step]) -> Found<'a> {
         let mut found = Vec::new();
         if !steps.is_empty() {
             self.step(from, steps, &mut found)?;
@@ -71,7 +66,12 @@ impl<'a> Search<'a, '_> {
         Ok(found)
     }
 
-    fn step(&self, at: &'a Json, steps: &[Step], found: &mut Vec<&'a Json>) -> Result<(), String> {
+    fn step(
+        &self,
+        at: &'a Value,
+        steps: &[Step],
+        found: &mut Vec<&'a Value>,
+    ) -> Result<(), String> {
         self.budget.take_steps(1)?;
         let Some((step, rest)) = steps.split_first() else {
             found.push(at);
@@ -104,7 +104,7 @@ impl<'a> Search<'a, '_> {
     }
 
     /// All that is inside, level by level of each branch.
-    fn everything(&self, at: &'a Json, found: &mut Vec<&'a Json>) -> Result<(), String> {
+    fn everything(&self, at: &'a Value, found: &mut Vec<&'a Value>) -> Result<(), String> {
         for child in children(at) {
             self.budget.take_steps(1)?;
             found.push(child);
@@ -116,15 +116,14 @@ impl<'a> Search<'a, '_> {
     }
 
     /// What a single step leads to.
-    fn matches(&self, at: &'a Json, step: &Step) -> Found<'a> {
+    fn matches(&self, at: &'a Value, step: &Step) -> Found<'a> {
         Ok(match step {
-            Step::Child(name) => at
-                .as_object()
-                .and_then(|fields| fields.get(name))
-                .into_iter()
-                .collect(),
+            Step::Child(name) => match at {
+                Value::Object(fields) => fields.get(name).into_iter().collect(),
+                _ => Vec::new(),
+            },
             Step::Nth(index) => {
-                let list = at.as_array().map_or(&[][..], Vec::as_slice);
+                let list = list(at);
                 nth(list.len(), *index)
                     .and_then(|index| list.get(index))
                     .into_iter()
@@ -136,7 +135,7 @@ impl<'a> Search<'a, '_> {
                 parts.collect::<Result<Vec<_>, _>>()?.concat()
             }
             Step::Slice { start, end, step } => {
-                let list = at.as_array().map_or(&[][..], Vec::as_slice);
+                let list = list(at);
                 slice(list.len(), *start, *end, *step)
                     .map(|index| &list[index])
                     .collect()
@@ -155,16 +154,24 @@ impl<'a> Search<'a, '_> {
     }
 }
 
-fn children<'a>(at: &'a Json) -> Box<dyn Iterator<Item = &'a Json> + 'a> {
+fn children<'a>(at: &'a Value) -> Box<dyn Iterator<Item = &'a Value> + 'a> {
     match at {
-        Json::Array(list) => Box::new(list.iter()),
-        Json::Object(fields) => Box::new(fields.values()),
+        Value::Array(list) => Box::new(list.iter()),
+        Value::Object(fields) => Box::new(fields.values()),
         _ => Box::new(std::iter::empty()),
     }
 }
 
-fn is_container(json: &Json) -> bool {
-    json.is_array() || json.is_object()
+/// The elements of a list, and of anything else none.
+fn list(at: &Value) -> &[Value] {
+    match at {
+        Value::Array(list) => list,
+        _ => &[],
+    }
+}
+
+fn is_container(at: &Value) -> bool {
+    matches!(at, Value::Array(_) | Value::Object(_))
 }
 
 fn nth(length: usize, index: i64) -> Option<usize> {
@@ -230,7 +237,7 @@ mod tests {
 
     fn found(path: &str) -> Result<String, String> {
         let steps = parser::parse(path)?;
-        let root = json::parse(SHOP)?;
+        let root = json::parse(SHOP, json::Numbers::Exact)?;
         let budget = Budget::new(Limits::default());
         let search = Search {
             root: &root,
@@ -267,7 +274,7 @@ mod tests {
             ("$..['price']", "8 12.5 9"),
             (
                 "$..[0]",
-                r#""x" {"title":"A","price":8,"tags":["x","y"],"isbn":"1"}"#,
+                r#""x" { title = "A", price = 8, tags = ["x", "y"], isbn = "1" }"#,
             ),
             ("$.store.*[*].tags[*]", r#""x" "y""#),
         ];

@@ -106,7 +106,10 @@ impl FromValue for Number {
         let number = if text.starts_with('-') {
             text.parse().ok().map(Self::Int)
         } else if text.contains(['.', 'e', 'E']) {
-            text.parse().ok().map(Self::Float)
+            let float = text.parse().ok().filter(|float: &f64| float.is_finite());
+            float.map(Self::Float)
+        } else if text.starts_with('+') {
+            None
         } else {
             text.parse().ok().map(Self::Uint)
         };

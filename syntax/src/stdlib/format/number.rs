@@ -97,7 +97,7 @@ pub(super) fn unicode(flags: &Flags, code: u64) -> String {
     }
 }
 
-/// A number with a fraction, by `e`, `E`, `f`, `g` or `G`. Without a precision it has as many
+/// A number with a fraction, by `b`, `e`, `E`, `f`, `g`, `G`, `x` or `X`. Without a precision it has as many
 /// digits as it needs to read back as the same number.
 pub(super) fn float(flags: &Flags, value: f64, verb: char, precision: Option<usize>) -> String {
     let negative = value.is_sign_negative() && !value.is_nan();
@@ -125,15 +125,17 @@ pub(super) fn float(flags: &Flags, value: f64, verb: char, precision: Option<usi
             None => format!("{magnitude}"),
         },
         'e' | 'E' => scientific(magnitude, precision),
+        'b' => binary(magnitude),
+        'x' | 'X' => hexadecimal(magnitude, precision),
         _ => general(magnitude, precision),
     };
-    let digits = if flags.sharp {
+    let digits = if flags.sharp && verb != 'b' {
         sharpened(&digits, verb, precision)
     } else {
         digits
     };
     let digits = match verb {
-        'E' | 'G' => digits.to_uppercase(),
+        'E' | 'G' | 'X' => digits.to_uppercase(),
         _ => digits,
     };
     format!("{sign}{digits}")
@@ -152,6 +154,65 @@ fn scientific(magnitude: f64, precision: Option<usize>) -> String {
         None => ('+', exponent),
     };
     format!("{digits}{zeros}e{sign}{exponent:0>2}")
+}
+
+/// The bits of a float behind the point, where it has a one in front of it.
+const FRACTION_BITS: u32 = 52;
+
+/// The whole number and the power of two that a float is made of.
+fn parts(magnitude: f64) -> (u64, i32) {
+    let bits = magnitude.to_bits();
+    let fraction = bits & ((1 << FRACTION_BITS) - 1);
+    // The smallest floats have no one in front of the point.
+    match (bits >> FRACTION_BITS) as i32 {
+        0 => (fraction, -1074),
+        exponent => (fraction | 1 << FRACTION_BITS, exponent - 1075),
+    }
+}
+
+/// `4503599627370496p-52`: a whole number and a power of two.
+fn binary(magnitude: f64) -> String {
+    let (whole, exponent) = parts(magnitude);
+    format!("{whole}p{exponent:+}")
+}
+
+/// `0x1.8p+01`: hexadecimal digits and a power of two.
+fn hexadecimal(magnitude: f64, precision: Option<usize>) -> String {
+    const DIGITS: usize = FRACTION_BITS as usize / 4;
+    let (mut whole, mut exponent) = parts(magnitude);
+    if whole == 0 {
+        exponent = 0;
+    } else {
+        let shift = whole.leading_zeros() - (63 - FRACTION_BITS);
+        whole <<= shift;
+        exponent += FRACTION_BITS as i32 - shift as i32;
+    }
+    if let Some(dropped) = precision.filter(|digits| *digits < DIGITS) {
+        // To the nearest, and in the middle to the even one.
+        let bits = 4 * (DIGITS - dropped) as u32;
+        let (kept, rest, half) = (whole >> bits, whole & ((1 << bits) - 1), 1 << (bits - 1));
+        let up = rest > half || rest == half && kept & 1 == 1;
+        whole = (kept + u64::from(up)) << bits;
+        if whole >> (FRACTION_BITS + 1) > 0 {
+            whole >>= 1;
+            exponent += 1;
+        }
+    }
+    let fraction = format!("{:013x}", whole & ((1 << FRACTION_BITS) - 1));
+    let fraction = match precision {
+        None => fraction.trim_end_matches('0').to_owned(),
+        Some(digits) if digits < DIGITS => fraction[..digits].to_owned(),
+        Some(digits) => fraction + &"0".repeat(digits - DIGITS),
+    };
+    let point = if fraction.is_empty() { "" } else { "." };
+    let (sign, power) = (
+        if exponent < 0 { '-' } else { '+' },
+        exponent.unsigned_abs(),
+    );
+    format!(
+        "0x{}{point}{fraction}p{sign}{power:02}",
+        whole >> FRACTION_BITS
+    )
 }
 
 /// The most digits that a float has behind its point; all others are zeros.
@@ -188,13 +249,14 @@ fn general(magnitude: f64, precision: Option<usize>) -> String {
 
 /// With `#` there is always a point, and `g` keeps its trailing zeros.
 fn sharpened(text: &str, verb: char, precision: Option<usize>) -> String {
-    let (digits, exponent) = match text.find('e') {
+    let exponent = if matches!(verb, 'x' | 'X') { 'p' } else { 'e' };
+    let (digits, exponent) = match text.find(exponent) {
         Some(at) => text.split_at(at),
         None => (text, ""),
     };
     let mut digits = digits.to_owned();
     let wanted = match verb {
-        'g' | 'G' => precision.unwrap_or(6),
+        'g' | 'G' | 'x' => precision.unwrap_or(6),
         _ => 0,
     };
     let seen = digits

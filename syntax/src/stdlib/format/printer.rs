@@ -100,7 +100,7 @@ impl Printer {
                 self.flags.sharp = false;
             }
             Argument::Uint(value) => self.integer(argument, *value, false, verb),
-            Argument::Float(value) => self.float(argument, *value, verb)?,
+            Argument::Float(value) => self.float(argument, *value, verb),
             Argument::Text(text) => self.string_by_verb(argument, text, verb),
             Argument::List(list) => self.list(list, verb, depth)?,
             Argument::Map(fields) => self.map(fields, verb, depth)?,
@@ -147,21 +147,14 @@ impl Printer {
         self.padded_number(text);
     }
 
-    fn float(&mut self, argument: &Argument, value: f64, verb: char) -> Result<(), String> {
+    fn float(&mut self, argument: &Argument, value: f64, verb: char) {
         let (kind, precision) = match verb {
             'v' => ('g', None),
             'g' | 'G' => (verb, None),
             'f' | 'F' => ('f', Some(6)),
             'e' | 'E' => (verb, Some(6)),
-            'b' | 'x' | 'X' => {
-                return Err(format!(
-                    "the verb %{verb} is not supported for numbers with a fraction"
-                ));
-            }
-            _ => {
-                self.bad(argument, verb);
-                return Ok(());
-            }
+            'b' | 'x' | 'X' => (verb, None),
+            _ => return self.bad(argument, verb),
         };
         let text = float(&self.flags, value, kind, self.flags.precision.or(precision));
         let finite = value.is_finite();
@@ -177,7 +170,6 @@ impl Printer {
             _ if finite => self.padded(&text),
             _ => self.padded_number(text),
         }
-        Ok(())
     }
 
     fn string_by_verb(&mut self, argument: &Argument, text: &str, verb: char) {

@@ -4,9 +4,9 @@
 //! what it finds. One that finds several things matches if any of them does.
 
 use regex::{Regex, RegexBuilder};
-use serde_json::Value as Json;
 
 use super::{Search, Step};
+use crate::value::{Number, Value};
 
 /// The largest compiled regular expression, in bytes.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -24,9 +24,9 @@ pub(super) struct Filter {
 
 #[derive(Debug)]
 pub(super) enum Expression {
-    Value(Json),
+    Value(Value),
     Nothing,
-    List(Vec<Json>),
+    List(Vec<Value>),
     Regex(Regex),
     Path(Vec<Step>),
     Group(Box<Self>),
@@ -65,9 +65,9 @@ pub(super) enum Operator {
 /// What an expression comes to.
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome<'a> {
-    Value(Json),
+    Value(Value),
     /// Found by a path.
-    Found(&'a Json),
+    Found(&'a Value),
     Nothing,
 }
 
@@ -156,7 +156,7 @@ impl Filter {
     pub(super) fn matches<'a>(
         &self,
         search: &Search<'a, '_>,
-        at: &'a Json,
+        at: &'a Value,
     ) -> Result<bool, String> {
         let mut combination = 0;
         loop {
@@ -193,12 +193,12 @@ impl Outcome<'_> {
     fn is_true(&self) -> bool {
         match self {
             Self::Found(_) => true,
-            Self::Value(value) => value == &Json::Bool(true),
+            Self::Value(value) => matches!(value, Value::Bool(true)),
             Self::Nothing => false,
         }
     }
 
-    fn json(&self) -> Option<&Json> {
+    fn value(&self) -> Option<&Value> {
         match self {
             Self::Found(value) => Some(value),
             Self::Value(value) => Some(value),
@@ -210,7 +210,7 @@ impl Outcome<'_> {
 fn eval<'a>(
     expression: &Expression,
     search: &Search<'a, '_>,
-    at: &'a Json,
+    at: &'a Value,
     choice: &mut Choice,
 ) -> Result<Outcome<'a>, String> {
     search.budget.take_steps(1)?;
@@ -218,7 +218,7 @@ fn eval<'a>(
     let boolean = |value: bool| Outcome::Value(value.into());
     Ok(match expression {
         Expression::Value(value) => Outcome::Value(value.clone()),
-        Expression::List(list) => Outcome::Value(Json::Array(list.clone())),
+        Expression::List(list) => Outcome::Value(Value::array(list.iter().cloned())),
         Expression::Nothing | Expression::Regex(_) => Outcome::Nothing,
         Expression::Path(steps) => {
             let found = search.get(at, steps)?;
@@ -241,9 +241,9 @@ fn eval<'a>(
             let text = part(left)?;
             let pattern = match &**right {
                 Expression::Regex(regex) => Some(regex.clone()),
-                pattern => compiled(part(pattern)?.json(), search, |pattern| pattern.to_owned())?,
+                pattern => compiled(part(pattern)?.value(), search, |pattern| pattern.to_owned())?,
             };
-            let text = text.json().and_then(Json::as_str);
+            let text = text.value().and_then(text_of);
             boolean(
                 pattern
                     .zip(text)
@@ -254,14 +254,14 @@ fn eval<'a>(
             let (left, right) = (part(left)?, part(right)?);
             binary(&left, *operator, &right)
         }
-        Expression::Length(inner) => match part(inner)?.json() {
-            Some(Json::String(text)) => Outcome::Value(text.len().into()),
-            Some(Json::Array(list)) => Outcome::Value(list.len().into()),
-            Some(Json::Object(fields)) => Outcome::Value(fields.len().into()),
+        Expression::Length(inner) => match part(inner)?.value() {
+            Some(Value::String(text)) => Outcome::Value(count(text.len())),
+            Some(Value::Array(list)) => Outcome::Value(count(list.len())),
+            Some(Value::Object(fields)) => Outcome::Value(count(fields.len())),
             _ => Outcome::Nothing,
         },
         Expression::Count(inner) => match &**inner {
-            Expression::Path(steps) => Outcome::Value(search.get(at, steps)?.len().into()),
+            Expression::Path(steps) => Outcome::Value(count(search.get(at, steps)?.len())),
             _ => Outcome::Nothing,
         },
         Expression::Match {
@@ -278,23 +278,34 @@ fn eval<'a>(
                 }
             };
             let pattern = pattern
-                .json()
-                .filter(|pattern| pattern.as_str() != Some(""));
+                .value()
+                .filter(|pattern| text_of(pattern) != Some(""));
             let pattern = compiled(pattern, search, full)?;
-            let text = text.json().and_then(Json::as_str);
+            let text = text.value().and_then(text_of);
             let matches = pattern.zip(text).map(|(regex, text)| regex.is_match(text));
             matches.map_or(Outcome::Nothing, boolean)
         }
     })
 }
 
+fn text_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn count(count: usize) -> Value {
+    Value::from(count as i64)
+}
+
 /// A text as a regular expression; none if it is not one.
 fn compiled(
-    pattern: Option<&Json>,
+    pattern: Option<&Value>,
     search: &Search<'_, '_>,
     full: impl Fn(&str) -> String,
 ) -> Result<Option<Regex>, String> {
-    let pattern = pattern.and_then(Json::as_str);
+    let pattern = pattern.and_then(text_of);
     search.budget.take_steps(REGEX_STEPS)?;
     Ok(pattern.and_then(|pattern| regex(&full(pattern))))
 }
@@ -312,49 +323,52 @@ fn binary<'a>(left: &Outcome<'a>, operator: Operator, right: &Outcome<'a>) -> Ou
         Operator::And => boolean(left.is_true() && right.is_true()),
         Operator::Equal => boolean(equal(left, right)),
         Operator::NotEqual => boolean(!equal(left, right)),
-        Operator::Has => match right.json() {
-            Some(Json::Bool(wanted)) => boolean(*wanted == left.json().is_some()),
+        Operator::Has => match right.value() {
+            Some(Value::Bool(wanted)) => boolean(*wanted == left.value().is_some()),
             _ => boolean(false),
         },
-        Operator::Empty => match (left.json().and_then(is_empty), right.json()) {
-            (Some(empty), Some(Json::Bool(wanted))) => boolean(*wanted == empty),
+        Operator::Empty => match (left.value().and_then(is_empty), right.value()) {
+            (Some(empty), Some(Value::Bool(wanted))) => boolean(*wanted == empty),
             _ => boolean(false),
         },
-        Operator::In => match (left.json(), right.json()) {
-            (Some(value), Some(Json::Array(list))) => boolean(list.contains(value)),
+        Operator::In => match (left.value(), right.value()) {
+            (Some(value), Some(Value::Array(list))) => {
+                boolean(list.iter().any(|element| element.equals(value)))
+            }
             _ => boolean(false),
         },
         Operator::Add | Operator::Sub | Operator::Mul | Operator::Div => {
-            arithmetic(left.json(), operator, right.json()).map_or(Outcome::Nothing, Outcome::Value)
+            arithmetic(left.value(), operator, right.value())
+                .map_or(Outcome::Nothing, Outcome::Value)
         }
-        _ => boolean(ordered(left.json(), operator, right.json())),
+        _ => boolean(ordered(left.value(), operator, right.value())),
     }
 }
 
-fn is_empty(json: &Json) -> Option<bool> {
-    match json {
-        Json::String(text) => Some(text.is_empty()),
-        Json::Array(list) => Some(list.is_empty()),
-        Json::Object(fields) => Some(fields.is_empty()),
+fn is_empty(value: &Value) -> Option<bool> {
+    match value {
+        Value::String(text) => Some(text.is_empty()),
+        Value::Array(list) => Some(list.is_empty()),
+        Value::Object(fields) => Some(fields.is_empty()),
         _ => None,
     }
 }
 
 fn equal(left: &Outcome<'_>, right: &Outcome<'_>) -> bool {
-    match (left.json(), right.json()) {
+    match (left.value(), right.value()) {
         (None, None) => true,
-        (Some(Json::Number(a)), Some(Json::Number(b))) => a.as_f64() == b.as_f64(),
-        (a, b) => a == b,
+        (Some(a), Some(b)) => a.equals(b),
+        _ => false,
     }
 }
 
-fn ordered(left: Option<&Json>, operator: Operator, right: Option<&Json>) -> bool {
+fn ordered(left: Option<&Value>, operator: Operator, right: Option<&Value>) -> bool {
     let order = match (left, right) {
-        (Some(Json::Number(a)), Some(Json::Number(b))) => match (a.as_i64(), b.as_i64()) {
-            (Some(a), Some(b)) => a.partial_cmp(&b),
-            _ => a.as_f64().partial_cmp(&b.as_f64()),
-        },
-        (Some(Json::String(a)), Some(Json::String(b))) => a.partial_cmp(b),
+        (Some(Value::Number(Number::Int(a))), Some(Value::Number(Number::Int(b)))) => {
+            a.partial_cmp(b)
+        }
+        (Some(Value::Number(a)), Some(Value::Number(b))) => a.to_f64().partial_cmp(&b.to_f64()),
+        (Some(Value::String(a)), Some(Value::String(b))) => a.partial_cmp(b),
         _ => None,
     };
     order.is_some_and(|order| match operator {
@@ -365,15 +379,15 @@ fn ordered(left: Option<&Json>, operator: Operator, right: Option<&Json>) -> boo
     })
 }
 
-fn arithmetic(left: Option<&Json>, operator: Operator, right: Option<&Json>) -> Option<Json> {
+fn arithmetic(left: Option<&Value>, operator: Operator, right: Option<&Value>) -> Option<Value> {
     let (a, b) = match (left?, right?) {
-        (Json::String(a), Json::String(b)) if operator == Operator::Add => {
+        (Value::String(a), Value::String(b)) if operator == Operator::Add => {
             return Some(format!("{a}{b}").into());
         }
-        (Json::Number(a), Json::Number(b)) => (a, b),
+        (Value::Number(a), Value::Number(b)) => (a, b),
         _ => return None,
     };
-    if let (Some(a), Some(b)) = (a.as_i64(), b.as_i64()) {
+    if let (Number::Int(a), Number::Int(b)) = (*a, *b) {
         return Some(match operator {
             Operator::Add => a.wrapping_add(b).into(),
             Operator::Sub => a.wrapping_sub(b).into(),
@@ -382,7 +396,7 @@ fn arithmetic(left: Option<&Json>, operator: Operator, right: Option<&Json>) -> 
             _ => a.wrapping_div(b).into(),
         });
     }
-    let (a, b) = (a.as_f64()?, b.as_f64()?);
+    let (a, b) = (a.to_f64(), b.to_f64());
     Some(match operator {
         Operator::Add => (a + b).into(),
         Operator::Sub => (a - b).into(),

@@ -2,6 +2,7 @@
 
 use super::Step;
 use super::filter::{Expression, Filter, Operator};
+use crate::value::Value;
 
 /// How deep the parentheses of a filter may nest.
 const NESTING_MAX: usize = 32;
@@ -267,9 +268,9 @@ impl Parser<'_> {
             Some('[') => self.list()?,
             Some('/') => self.regex()?,
             _ if self.eat("Nothing") => Expression::Nothing,
-            _ if self.eat("true") => Expression::Value(true.into()),
-            _ if self.eat("false") => Expression::Value(false.into()),
-            _ if self.eat("null") => Expression::Value(serde_json::Value::Null),
+            _ if self.eat("true") => Expression::Value(Value::Bool(true)),
+            _ if self.eat("false") => Expression::Value(Value::Bool(false)),
+            _ if self.eat("null") => Expression::Value(Value::Null),
             _ => {
                 let end = rest
                     .find(|ch: char| !ch.is_ascii_lowercase())
@@ -294,7 +295,7 @@ impl Parser<'_> {
             end = rest.len() - exponent.len() + digits;
         }
         let text = &rest[..end];
-        let number = match text.parse::<i64>() {
+        let number: Value = match text.parse::<i64>() {
             Ok(whole) => whole.into(),
             Err(_) => text.parse::<f64>().map_err(|_| self.wrong())?.into(),
         };
@@ -394,5 +395,5 @@ impl Parser<'_> {
 
 /// What a name without quotes is made of; a minus is not.
 fn is_name(ch: char) -> bool {
-    ch.is_ascii_alphanumeric() || "#%;?^_{|}~".contains(ch) || !ch.is_ascii()
+    ch.is_ascii_alphanumeric() || "#%:;?^_{|}~".contains(ch) || !ch.is_ascii()
 }
