@@ -128,6 +128,7 @@ impl App {
         // Without the lock: who stops the gateway does not wait for this.
         self.engine.settle().await;
         self.services.gate().configured();
+        self.services.logs().lines().configured();
         let stopped = self.stopped.lock().await;
         self.ready.store(!*stopped, Ordering::Relaxed);
         Ok(())

@@ -32,6 +32,8 @@ impl Services {
     /// is only checked.
     pub fn new(memory: MemoryBudget, logs: Logs) -> Self {
         let metrics = Metrics::default();
+        metrics.collect(logs.lines().collector());
+        metrics.collect(logs.spans().collector());
         let shared = Shared {
             log: OnceLock::new(),
             memory,

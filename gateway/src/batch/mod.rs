@@ -6,6 +6,7 @@
 mod budget;
 mod codec;
 mod consumer;
+mod loki;
 mod otlp;
 mod prometheus;
 mod queue_key;
@@ -14,6 +15,7 @@ mod tenant;
 pub use budget::{Exhausted, MemoryBudget, Reservation};
 pub use codec::{Codec, CodecError};
 pub use consumer::{ConsumeFuture, Consumer, Refusal, RefusalKind, Staged};
+pub use loki::{Entry, Labels, Loki, Stream};
 pub use otlp::{Frame, Otlp};
 pub use prometheus::Prometheus;
 pub use queue_key::QueueKey;
@@ -38,6 +40,7 @@ impl Batch {
         match &self.payload {
             Payload::Otlp(otlp) => otlp.items(),
             Payload::Prometheus(series) => series.items(),
+            Payload::Loki(loki) => loki.entries(),
         }
     }
 
@@ -46,6 +49,7 @@ impl Batch {
         match &self.payload {
             Payload::Otlp(otlp) => otlp.signal(),
             Payload::Prometheus(_) => Signal::Metrics,
+            Payload::Loki(_) => Signal::Logs,
         }
     }
 }
@@ -61,6 +65,9 @@ pub struct Context {
     pub merging: Option<Merging>,
     /// The share of the process's memory budget that the batch holds while it is in flight.
     pub reservation: Option<Arc<Reservation>>,
+    /// Whether it is Corten's own telemetry. Handling it makes no spans, for they would be telemetry
+    /// that is handled again, and so on for ever.
+    pub own: bool,
 }
 
 /// The merge size and wait that `otelcol.processor.batch` asks of the senders it feeds.
@@ -81,6 +88,8 @@ pub enum Payload {
     Otlp(Otlp),
     /// Prometheus series.
     Prometheus(Prometheus),
+    /// Loki's streams of lines.
+    Loki(Loki),
 }
 
 impl Payload {
@@ -107,10 +116,22 @@ impl Payload {
         }
     }
 
+    /// The payload of a component that takes Loki's streams alone.
+    ///
+    /// # Errors
+    /// As [`Payload::otlp`].
+    pub fn loki(&self) -> Result<&Loki, Refusal> {
+        match self {
+            Self::Loki(loki) => Ok(loki),
+            other => Err(other.wrong_family("Loki streams")),
+        }
+    }
+
     fn wrong_family(&self, expected: &str) -> Refusal {
         let got = match self {
             Self::Otlp(_) => "OTLP",
             Self::Prometheus(_) => "Prometheus series",
+            Self::Loki(_) => "Loki streams",
         };
         Refusal::invalid("wrong_family", format!("expected {expected}, got {got}"))
     }

@@ -8,8 +8,11 @@ pub mod import;
 pub mod livedebugging;
 pub mod local;
 pub mod logging;
+pub mod loki;
 pub mod otelcol;
+mod own;
 pub mod prometheus;
+pub mod tracing;
 mod watch;
 
 use crate::{
@@ -37,6 +40,7 @@ pub static TABLE: &[Definition] = &[
     block::<livedebugging::Component>("livedebugging"),
     component::<local::file::Component>("local.file"),
     block::<logging::Component>("logging"),
+    component::<loki::echo::Component>("loki.echo"),
     component::<otelcol::auth::basic::Component>("otelcol.auth.basic"),
     component::<otelcol::auth::bearer::Component>("otelcol.auth.bearer"),
     component::<otelcol::auth::headers::Component>("otelcol.auth.headers"),
@@ -45,10 +49,12 @@ pub static TABLE: &[Definition] = &[
     component::<otelcol::exporter::otlphttp::Component>("otelcol.exporter.otlphttp"),
     component::<otelcol::processor::batch::Component>("otelcol.processor.batch"),
     component::<otelcol::processor::memory_limiter::Component>("otelcol.processor.memory_limiter"),
+    component::<otelcol::receiver::loki::Component>("otelcol.receiver.loki"),
     component::<otelcol::receiver::otlp::Component>("otelcol.receiver.otlp"),
     component::<otelcol::storage::file::Component>("otelcol.storage.file"),
     component::<prometheus::echo::Component>("prometheus.echo"),
     component::<prometheus::scrape::Component>("prometheus.scrape"),
+    block::<tracing::Component>("tracing"),
 ];
 
 /// A batch in words, for people who watch what flows.
@@ -56,6 +62,7 @@ pub fn describe(batch: &Batch) -> String {
     match &batch.payload {
         Payload::Otlp(otlp) => otelcol::exporter::debug::describe(otlp),
         Payload::Prometheus(series) => prometheus::describe(series),
+        Payload::Loki(loki) => loki::describe(loki),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tracing::{Instrument, Span, debug_span};
+
 use crate::{
     batch::{Batch, Consumer, Refusal, RefusalKind, Staged},
     graph::Site,
@@ -47,6 +49,20 @@ impl Intake {
     /// # Errors
     /// If it was not taken; nothing of it is kept then.
     pub async fn submit(&self, to: &dyn Consumer, batch: Batch) -> Result<Accepted, Refusal> {
+        let span = match batch.context.own {
+            true => Span::none(),
+            false => debug_span!(
+                "submit",
+                otel.name = %self.component,
+                component_id = %self.component,
+                signal = %batch.signal(),
+                items = batch.items(),
+            ),
+        };
+        self.take(to, batch).instrument(span).await
+    }
+
+    async fn take(&self, to: &dyn Consumer, batch: Batch) -> Result<Accepted, Refusal> {
         let (signal, items) = (batch.signal(), batch.items());
         let tenant = batch.context.tenant.clone();
         let ledger = self.services.ledger();

@@ -20,10 +20,10 @@ use prometheus_client::{
 use protos::Signal;
 use syntax::{Capsule, CapsuleValue, Value};
 use tokio::sync::broadcast;
-use tracing::Instrument;
+use tracing::{Instrument, Span, debug_span, field::Empty};
 
 use crate::{
-    batch::{Batch, ConsumeFuture, Consumer, Refusal},
+    batch::{Batch, ConsumeFuture, Consumer, Refusal, Staged},
     telemetry::Metrics,
 };
 
@@ -113,6 +113,15 @@ impl Port {
     }
 }
 
+/// Notes in the present span what became of a batch.
+fn note(result: &Result<Staged, Refusal>) {
+    if let Err(refusal) = result {
+        let span = Span::current();
+        span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", &*refusal.message);
+    }
+}
+
 fn show(onlookers: &broadcast::Sender<Batch>, batch: &Batch) {
     if onlookers.receiver_count() > 0 {
         let mut shown = batch.clone();
@@ -124,7 +133,18 @@ fn show(onlookers: &broadcast::Sender<Batch>, batch: &Batch) {
 
 impl Consumer for Port {
     fn consume(&self, batch: Batch) -> ConsumeFuture<'_> {
-        let span = tracing::debug_span!("consume", component = %self.id, signal = %batch.signal());
+        let span = match batch.context.own {
+            true => Span::none(),
+            false => debug_span!(
+                "consume",
+                otel.name = %self.id,
+                component_id = %self.id,
+                signal = %batch.signal(),
+                items = batch.items(),
+                otel.status_code = Empty,
+                otel.status_description = Empty,
+            ),
+        };
         let taken = async move {
             let target = self.target.load_full().ok_or_else(|| {
                 Refusal::unavailable("stopping", format!("{} is not running", self.id))
@@ -132,6 +152,7 @@ impl Consumer for Port {
             show(&self.taken, &batch);
             let (signal, items) = (batch.signal(), batch.items());
             let result = target.0.consume(batch).await;
+            note(&result);
             self.flow.count(signal, items, result.is_ok());
             result
         };

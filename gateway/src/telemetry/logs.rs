@@ -1,7 +1,13 @@
 //! Corten's own logs, on standard error, in logfmt or JSON; level and format follow the `logging`
 //! block without a restart.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::{Map, Value};
 use syntax::Keyword;
@@ -10,16 +16,22 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Registry,
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
-        format::{DefaultFields, Writer},
+        format::Writer,
         time::{FormatTime, SystemTime},
     },
     layer::SubscriberExt,
     registry::LookupSpan,
     reload,
     util::SubscriberInitExt,
+};
+
+use super::{
+    Spans,
+    lines::{Lines, Pen},
 };
 
 /// The longest value of a field, in bytes: what a backend or a client says is cut here.
@@ -64,23 +76,32 @@ pub struct LogSettings {
     pub format: Format,
 }
 
-type Filtered = tracing_subscriber::layer::Layered<reload::Layer<EnvFilter, Registry>, Registry>;
-type Lines = tracing_subscriber::fmt::Layer<Filtered, DefaultFields, Line, fn() -> std::io::Stderr>;
+/// The target of lines whose very purpose is to show telemetry. They are written, and never become
+/// telemetry themselves: it would be shown again, and so on for ever.
+pub const SHOWN: &str = "corten::shown";
+
+type Layers = Vec<Box<dyn Layer<Registry> + Send + Sync>>;
 
 /// A handle to the process's logs.
 #[derive(Clone, Debug)]
 pub struct Logs {
     filter: reload::Handle<EnvFilter, Registry>,
-    format: reload::Handle<Lines, Filtered>,
+    is_json: Arc<AtomicBool>,
+    lines: Lines,
+    spans: Spans,
 }
 
 impl Logs {
-    /// Starts logging. Called once, by `main`; a second call changes nothing but is no error, so
-    /// that tests may share a process.
+    /// Starts logging. Called by `main`; a second call gives the same logs, so that tests may share
+    /// a process.
     pub fn start() -> Self {
-        let (logs, subscriber) = Self::made();
-        let _ = subscriber.try_init();
-        logs
+        static STARTED: OnceLock<Logs> = OnceLock::new();
+        let start = || {
+            let (logs, layers) = Self::made();
+            let _ = tracing_subscriber::registry().with(layers).try_init();
+            logs
+        };
+        STARTED.get_or_init(start).clone()
     }
 
     /// A handle to logs that nobody writes, for where a configuration is only checked.
@@ -88,25 +109,45 @@ impl Logs {
         Self::made().0
     }
 
-    fn made() -> (Self, impl SubscriberInitExt) {
+    fn made() -> (Self, Layers) {
         let settings = LogSettings::default();
-        let (filter, filter_handle) = reload::Layer::new(filter(settings.level));
-        let (lines, format_handle) = reload::Layer::new(lines(settings.format));
-        let logs = Self {
-            filter: filter_handle,
-            format: format_handle,
+        let (filter, handle) = reload::Layer::new(filter(settings.level));
+        let is_json = Arc::new(AtomicBool::new(settings.format == Format::Json));
+        let lines = Lines::default();
+        let line = Line {
+            is_json: is_json.clone(),
         };
-        (
-            logs,
-            tracing_subscriber::registry().with(filter).with(lines),
-        )
+        let writer = tracing_subscriber::fmt::layer()
+            .with_writer(Pen::new(lines.clone()))
+            .event_format(line)
+            // Lines do not name spans, so none is made for them.
+            .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+        let (spans, span_layer) = Spans::new();
+        let logs = Self {
+            filter: handle,
+            is_json,
+            lines,
+            spans,
+        };
+        (logs, vec![writer.boxed(), span_layer])
     }
 
     /// Applies the settings of a `logging` block.
     pub fn apply(&self, settings: LogSettings) {
-        // Both fail only when the subscriber is gone, and then nobody logs.
+        let is_json = settings.format == Format::Json;
+        self.is_json.store(is_json, Ordering::Relaxed);
+        // It fails only when the subscriber is gone, and then nobody logs.
         let _ = self.filter.reload(filter(settings.level));
-        let _ = self.format.reload(lines(settings.format));
+    }
+
+    /// The lines themselves, for those who want to have them.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// The process's own spans.
+    pub fn spans(&self) -> &Spans {
+        &self.spans
     }
 }
 
@@ -120,17 +161,10 @@ fn filter(level: Level) -> EnvFilter {
     EnvFilter::new(format!("{others},corten={ours},wal={ours},loadtest={ours}"))
 }
 
-fn lines(format: Format) -> Lines {
-    let stderr: fn() -> std::io::Stderr = std::io::stderr;
-    tracing_subscriber::fmt::layer()
-        .with_writer(stderr)
-        .event_format(Line { format })
-}
-
 /// The formatter of a line.
 #[derive(Debug)]
 struct Line {
-    format: Format,
+    is_json: Arc<AtomicBool>,
 }
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -146,23 +180,24 @@ where
     ) -> fmt::Result {
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut fields = Fields::default();
-        fields.0.insert("ts".into(), time.into());
+        let mut fields = Fields {
+            map: Map::new(),
+            whole: event.metadata().target() == SHOWN,
+        };
+        fields.map.insert("ts".into(), time.into());
         fields
-            .0
+            .map
             .insert("level".into(), level_word(*event.metadata().level()).into());
-        fields.0.insert("msg".into(), "".into());
+        fields.map.insert("msg".into(), "".into());
         event.record(&mut fields);
-        match self.format {
-            Format::Json => writeln!(writer, "{}", Value::Object(fields.0)),
-            Format::Logfmt => {
-                for (number, (name, value)) in fields.0.iter().enumerate() {
-                    let space = if number == 0 { "" } else { " " };
-                    write!(writer, "{space}{name}={}", logfmt(value))?;
-                }
-                writeln!(writer)
-            }
+        if self.is_json.load(Ordering::Relaxed) {
+            return writeln!(writer, "{}", Value::Object(fields.map));
         }
+        for (number, (name, value)) in fields.map.iter().enumerate() {
+            let space = if number == 0 { "" } else { " " };
+            write!(writer, "{space}{name}={}", logfmt(value))?;
+        }
+        writeln!(writer)
     }
 }
 
@@ -191,8 +226,11 @@ fn logfmt(value: &Value) -> String {
     }
 }
 
-#[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields {
+    map: Map<String, Value>,
+    /// Whether values are shown whole, however long they are.
+    whole: bool,
+}
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
@@ -201,11 +239,11 @@ impl Fields {
         } else {
             field.name()
         };
-        self.0.insert(name.to_owned(), value);
+        self.map.insert(name.to_owned(), value);
     }
 
     fn put_text(&mut self, field: &Field, mut text: String) {
-        if text.len() > VALUE_LENGTH_MAX && field.name() != "message" {
+        if text.len() > VALUE_LENGTH_MAX && field.name() != "message" && !self.whole {
             text.truncate(text.floor_char_boundary(VALUE_LENGTH_MAX));
             text.push_str("...");
         }

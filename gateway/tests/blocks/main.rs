@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what helps a test is a test, too")]
 
+mod endpoint;
 mod gateway;
 mod http;
 mod live;
 mod metrics;
+mod own;

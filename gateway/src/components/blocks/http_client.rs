@@ -30,7 +30,7 @@ pub struct HttpClientArguments {
     #[attr]
     pub bearer_token: Option<Secret>,
     /// Path of a file with that token, read for each request.
-    #[attr(default)]
+    #[attr(file, default)]
     pub bearer_token_file: String,
     /// Whether HTTP/2 is offered to servers with TLS.
     #[attr(default = true)]

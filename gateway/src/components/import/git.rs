@@ -53,7 +53,7 @@ pub struct SshKey {
     #[attr]
     key: Option<Secret>,
     /// Path of the key.
-    #[attr(default)]
+    #[attr(file, default)]
     key_file: String,
     /// What the key is locked with.
     #[attr]

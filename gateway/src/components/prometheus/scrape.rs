@@ -113,7 +113,7 @@ pub struct Arguments {
     #[attr(default = false)]
     scrape_classic_histograms: bool,
     /// File for failures. Not supported, so it must stay empty: they are in Corten's log.
-    #[attr(default)]
+    #[attr(file, default)]
     scrape_failure_log_file: String,
     /// How an answer is read that does not say what it is.
     #[attr(default = Protocol::Text0)]

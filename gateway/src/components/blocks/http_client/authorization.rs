@@ -18,7 +18,7 @@ pub struct Authorization {
     #[attr]
     pub credentials: Option<Secret>,
     /// Path of a file with the secret, read for each request.
-    #[attr(default)]
+    #[attr(file, default)]
     pub credentials_file: String,
     /// What stands before the secret.
     #[attr(default = "Bearer", name = "type")]
@@ -33,7 +33,7 @@ pub struct BasicAuth {
     #[attr]
     pub password: Option<Secret>,
     /// Path of a file with the password, read for each request.
-    #[attr(default)]
+    #[attr(file, default)]
     pub password_file: String,
     /// The name.
     #[attr(default)]

@@ -57,7 +57,7 @@ pub struct OAuth2 {
     #[attr]
     pub client_secret: Option<Secret>,
     /// Path of a file with that secret, read for each token.
-    #[attr(default)]
+    #[attr(file, default)]
     pub client_secret_file: String,
     /// Further parameters for the server that gives out tokens.
     #[attr(default)]

@@ -18,13 +18,13 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
 #[arguments(validate = Self::check)]
 pub struct TlsConfig {
     /// Path of a file with the authorities that may vouch for the server; the system's if none is set.
-    #[attr(default)]
+    #[attr(file, default)]
     pub ca_file: String,
     /// The authorities themselves, in PEM form.
     #[attr(default)]
     pub ca_pem: String,
     /// Path of the certificate shown to the server.
-    #[attr(default)]
+    #[attr(file, default)]
     pub cert_file: String,
     /// The certificate itself, in PEM form.
     #[attr(default)]
@@ -34,7 +34,7 @@ pub struct TlsConfig {
     #[attr(default = false)]
     pub insecure_skip_verify: bool,
     /// Path of the key of the certificate.
-    #[attr(default)]
+    #[attr(file, default)]
     pub key_file: String,
     /// The key itself, in PEM form.
     #[attr]

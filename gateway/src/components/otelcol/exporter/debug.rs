@@ -26,6 +26,7 @@ use crate::{
     batch::{Batch, ConsumeFuture, Consumer, Otlp, Refusal, Staged},
     graph::{self, ConsumerHandle, Health, Site},
     ledger::Outcome,
+    telemetry::SHOWN,
 };
 
 /// Above this many bytes a request is not shown to people who watch, only counted: nobody reads that
@@ -222,7 +223,7 @@ impl Printer {
         match &self.outputs {
             Some(outputs) => outputs.write(text),
             None => {
-                tracing::info!(component_id = %self.component, "{text}");
+                tracing::info!(target: SHOWN, component_id = %self.component, "{text}");
                 Ok(())
             }
         }
@@ -239,13 +240,16 @@ impl Printer {
         let Some(outputs) = &self.outputs else {
             match signal {
                 Signal::Logs => tracing::info!(
+                    target: SHOWN,
                     component_id = %id, resource_logs = resources, log_records = items, "Logs"
                 ),
                 Signal::Metrics => tracing::info!(
+                    target: SHOWN,
                     component_id = %id, resource_metrics = resources, metrics,
                     data_points = items, "Metrics"
                 ),
                 Signal::Traces => tracing::info!(
+                    target: SHOWN,
                     component_id = %id, resource_spans = resources, spans = items, "Traces"
                 ),
             }

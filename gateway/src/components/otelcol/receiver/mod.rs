@@ -1,3 +1,4 @@
 //! Components that take telemetry from clients.
 
+pub mod loki;
 pub mod otlp;

@@ -139,6 +139,7 @@ impl Arrival {
             metadata: sender.metadata,
             merging: None,
             reservation: share.settle(plain_length + compressed),
+            own: false,
         };
         Ok(Some(Batch {
             context,
