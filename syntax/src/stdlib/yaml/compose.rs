@@ -1,10 +1,14 @@
 //! The events of the parser as a tree of nodes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::DATA_NESTING_MAX;
+
+/// What the parser says of more than 255 brackets in each other.
+const TOO_MANY_BRACKETS: &str = "recursion limit exceeded";
 
 /// A node by where it is in [`Document::nodes`].
 pub(super) type NodeId = usize;
@@ -20,14 +24,14 @@ pub(super) struct Node {
     /// Whether an alias may refer to it.
     pub(super) anchored: bool,
     /// Counted from 1.
-    pub(super) line: u64,
+    pub(super) line: usize,
 }
 
 pub(super) enum Content {
     Scalar(Scalar),
     Sequence(Vec<NodeId>),
     Mapping(Vec<(NodeId, NodeId)>),
-    Alias { name: String, target: NodeId },
+    Alias(NodeId),
 }
 
 /// A text, and what tells its type.
@@ -39,31 +43,35 @@ pub(super) struct Scalar {
     pub(super) plain: bool,
 }
 
-struct Composer<'a, 'b> {
-    parser: Parser<&'a mut &'b [u8]>,
+struct Composer<'a> {
+    parser: Parser<'a, StrInput<'a>>,
     nodes: Vec<Node>,
-    anchors: HashMap<String, NodeId>,
+    /// By the number that the parser gives an anchor.
+    anchors: HashMap<usize, NodeId>,
+    /// The last node, if it is a block of text.
+    last_block: Option<NodeId>,
 }
 
 /// Reads the first document; none if the text has no content.
 pub(super) fn document(text: &str) -> Result<Option<Document>, String> {
-    let mut bytes = text.as_bytes();
-    let mut parser = Parser::new();
-    parser.set_input_string(&mut bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.trim_end_matches(' ');
     let mut composer = Composer {
-        parser,
+        parser: Parser::new_from_str(text),
         nodes: Vec::new(),
         anchors: HashMap::new(),
+        last_block: None,
     };
     // The start of the stream, and of the document.
     composer.next()?;
-    if matches!(composer.next()?.data, EventData::StreamEnd) {
+    if matches!(composer.next()?.0, Event::StreamEnd) {
         return Ok(None);
     }
     let first = composer.next()?;
     let root = composer.node(first, 0)?;
     // What is wrong right behind the document is an error still.
     composer.next()?;
+    composer.end_block(text);
     Ok(Some(Document {
         nodes: composer.nodes,
         root,
@@ -72,43 +80,60 @@ pub(super) fn document(text: &str) -> Result<Option<Document>, String> {
 
 // === impl Composer ===
 
-impl Composer<'_, '_> {
-    fn next(&mut self) -> Result<Event, String> {
-        self.parser.parse().map_err(|error| {
-            let problem = match error.problem() {
-                "" => "it cannot be read",
-                problem => problem,
-            };
-            match error.problem_mark().or(error.context_mark()) {
-                Some(mark) => format!("is not YAML: line {}: {problem}", mark.line + 1),
-                None => format!("is not YAML: {problem}"),
+impl<'a> Composer<'a> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), String> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let line = error.marker().line();
+                // The parser looks ahead, and has a limit of its own for brackets.
+                if error.info() == TOO_MANY_BRACKETS {
+                    within(DATA_NESTING_MAX + 1, line)?;
+                }
+                Err(format!("is not YAML: line {line}: {}", error.info()))
             }
-        })
+            None => Err("is not YAML: it ends too early".to_owned()),
+        }
     }
 
-    fn node(&mut self, event: Event, depth: usize) -> Result<NodeId, String> {
-        let line = event.start_mark.line + 1;
-        let id = self.nodes.len();
-        let content = match event.data {
-            EventData::Alias { anchor } => return self.alias(anchor, line),
-            EventData::Scalar {
-                anchor,
-                tag,
-                value,
-                style,
-                ..
-            } => {
-                self.place(anchor, line);
+    /// A block of text at the very end has a line end only if the text has one. The parser adds it.
+    fn end_block(&mut self, text: &str) {
+        let last_line = text.rsplit('\n').next().unwrap_or_default().trim_start();
+        let last = matches!(self.parser.next_event(), Some(Ok((Event::StreamEnd, _))));
+        let block = self.last_block.filter(|_| last && !last_line.is_empty());
+        if let Some(Content::Scalar(scalar)) = block.map(|id| &mut self.nodes[id].content) {
+            let ended = scalar.text.strip_suffix('\n');
+            // A comment may come behind the block.
+            if ended.is_some_and(|content| content.ends_with(last_line)) {
+                scalar.text.pop();
+            }
+        }
+    }
+
+    fn node(&mut self, (event, span): (Event<'a>, Span), depth: usize) -> Result<NodeId, String> {
+        let line = span.start.line();
+        let (id, content) = match event {
+            Event::Alias(anchor) => {
+                let target = self.anchors.get(&anchor).copied();
+                let target = target.ok_or_else(|| no_anchor(line))?;
+                (self.place(0, line), Content::Alias(target))
+            }
+            Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
-                Content::Scalar(Scalar::new(value, tag, plain))
+                let tag = tag.as_deref().map(full);
+                let scalar = Scalar::new(text.into_owned(), tag, plain);
+                let id = self.place(anchor, line);
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                self.last_block = block.then_some(id);
+                (id, Content::Scalar(scalar))
             }
-            EventData::SequenceStart { anchor, .. } => {
-                self.place(anchor, line);
-                Content::Sequence(self.sequence(depth + 1, line)?)
+            Event::SequenceStart(anchor, _) => {
+                let id = self.place(anchor, line);
+                (id, Content::Sequence(self.sequence(depth + 1, line)?))
             }
-            EventData::MappingStart { anchor, .. } => {
-                self.place(anchor, line);
-                Content::Mapping(self.mapping(depth + 1, line)?)
+            Event::MappingStart(anchor, _) => {
+                let id = self.place(anchor, line);
+                (id, Content::Mapping(self.mapping(depth + 1, line)?))
             }
             _ => return Err(format!("is not YAML: line {line}: expected a value")),
         };
@@ -117,51 +142,38 @@ impl Composer<'_, '_> {
     }
 
     /// Makes a node whose content is yet to come, so that an alias inside of it finds it.
-    fn place(&mut self, anchor: Option<String>, line: u64) {
+    fn place(&mut self, anchor: usize, line: usize) -> NodeId {
         let id = self.nodes.len();
+        self.last_block = None;
         self.nodes.push(Node {
             content: Content::Sequence(Vec::new()),
-            anchored: anchor.is_some(),
+            anchored: anchor > 0,
             line,
         });
-        if let Some(anchor) = anchor {
+        if anchor > 0 {
             self.anchors.insert(anchor, id);
         }
+        id
     }
 
-    fn alias(&mut self, name: String, line: u64) -> Result<NodeId, String> {
-        let Some(target) = self.anchors.get(&name).copied() else {
-            return Err(format!(
-                "is not YAML: line {line}: there is no anchor {name:?}"
-            ));
-        };
-        let id = self.nodes.len();
-        self.nodes.push(Node {
-            content: Content::Alias { name, target },
-            anchored: false,
-            line,
-        });
-        Ok(id)
-    }
-
-    fn sequence(&mut self, depth: usize, line: u64) -> Result<Vec<NodeId>, String> {
+    fn sequence(&mut self, depth: usize, line: usize) -> Result<Vec<NodeId>, String> {
         within(depth, line)?;
         let mut elements = Vec::new();
         loop {
             let event = self.next()?;
-            if matches!(event.data, EventData::SequenceEnd) {
+            if matches!(event.0, Event::SequenceEnd) {
                 return Ok(elements);
             }
             elements.push(self.node(event, depth)?);
         }
     }
 
-    fn mapping(&mut self, depth: usize, line: u64) -> Result<Vec<(NodeId, NodeId)>, String> {
+    fn mapping(&mut self, depth: usize, line: usize) -> Result<Vec<(NodeId, NodeId)>, String> {
         within(depth, line)?;
         let mut pairs = Vec::new();
         loop {
             let event = self.next()?;
-            if matches!(event.data, EventData::MappingEnd) {
+            if matches!(event.0, Event::MappingEnd) {
                 return Ok(pairs);
             }
             let key = self.node(event, depth)?;
@@ -171,7 +183,15 @@ impl Composer<'_, '_> {
     }
 }
 
-fn within(depth: usize, line: u64) -> Result<(), String> {
+fn no_anchor(line: usize) -> String {
+    format!("is not YAML: line {line}: there is no anchor of this name")
+}
+
+fn full(tag: &Tag) -> String {
+    format!("{}{}", tag.handle, tag.suffix)
+}
+
+fn within(depth: usize, line: usize) -> Result<(), String> {
     match depth > DATA_NESTING_MAX {
         true => Err(format!(
             "is not YAML that can be read: line {line}: it is nested too deeply (limit: nesting, \
@@ -191,7 +211,7 @@ impl Document {
     /// The node itself, or the one that it is an alias of, which is never an alias.
     pub(super) fn target_id(&self, id: NodeId) -> NodeId {
         match self.nodes[id].content {
-            Content::Alias { target, .. } => target,
+            Content::Alias(target) => target,
             _ => id,
         }
     }
@@ -216,12 +236,12 @@ impl Node {
     }
 
     /// What makes two keys of a map the same one: their kind and their text.
-    pub(super) fn identity(&self) -> (u8, &str) {
+    pub(super) fn identity(&self) -> (u8, Cow<'_, str>) {
         match &self.content {
-            Content::Scalar(scalar) => (0, &scalar.text),
-            Content::Sequence(_) => (1, ""),
-            Content::Mapping(_) => (2, ""),
-            Content::Alias { name, .. } => (3, name),
+            Content::Scalar(scalar) => (0, Cow::Borrowed(&scalar.text)),
+            Content::Sequence(_) => (1, Cow::Borrowed("[...]")),
+            Content::Mapping(_) => (2, Cow::Borrowed("{...}")),
+            Content::Alias(target) => (3, Cow::Owned(target.to_string())),
         }
     }
 
