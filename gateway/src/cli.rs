@@ -2,10 +2,13 @@
 //! Corten does not honour are refused by name, with the reason.
 
 mod unsupported;
+mod wal;
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, error::ErrorKind};
+
+pub use wal::{DeadLettersCommand, DeadLettersOptions, LetterOptions, WalCommand, WalOptions};
 
 use crate::{graph::Stability, net::Address};
 
@@ -52,6 +55,8 @@ pub enum Command {
     /// Serve an editor, by the Language Server Protocol on standard input and output: diagnostics,
     /// hover, completion, formatting, definitions
     Lsp(LspOptions),
+    /// Look after the log of a gateway that does not run
+    Wal(WalOptions),
     /// Run the gateway between a load and stand-in backends, kill it, and settle the account
     Demo(DemoOptions),
 }

@@ -1,5 +1,5 @@
-//! What became of every item: accepted = delivered + queued + dropped, for each signal, tenant and
-//! destination.
+//! What became of every item: accepted = delivered + queued + dropped + dead-lettered, for each
+//! signal, tenant and destination.
 //!
 //! A destination's own account is kept by the log, in the same commits as the data. What is counted
 //! here besides is what never reaches a queue: what sources took and refused, and what went to a
@@ -20,7 +20,7 @@ use prometheus_client::{
 use protos::Signal;
 
 use crate::{
-    batch::{QueueKey, Tenant},
+    batch::{QueueKey, Tenant, dead_letters_of},
     telemetry::Metrics,
 };
 
@@ -30,6 +30,9 @@ const TENANTS_MAX: usize = 1000;
 
 /// The name under which further tenants are counted.
 const OTHER: &str = "(other)";
+
+/// What the reason begins with under which a queue counts items that became dead letters.
+pub const DEAD_LETTERED: &str = "dead_lettered:";
 
 /// What became of items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -231,10 +234,12 @@ impl Shared {
             };
             add("accepted", "", stats.accepted);
             add("delivered", "", stats.delivered);
-            stats
-                .dropped
-                .iter()
-                .for_each(|(reason, items)| add("dropped", reason, *items));
+            for (reason, items) in &stats.dropped {
+                match reason.strip_prefix(DEAD_LETTERED) {
+                    Some(reason) => add("dead_lettered", reason, *items),
+                    None => add("dropped", reason, *items),
+                }
+            }
         }
         rows
     }
@@ -261,7 +266,7 @@ impl Collector for Ledger {
         let mut items = encoder.encode_descriptor(
             "corten_ledger_items",
             "Items by what became of them; for a destination, accepted = delivered + dropped + \
-             corten_queue_items",
+             dead_lettered + corten_queue_items",
             None,
             MetricType::Counter,
         )?;
@@ -293,6 +298,48 @@ impl Collector for Ledger {
                     oldest.elapsed().unwrap_or_default().as_secs_f64()
                 })
             },
+        )?;
+        self.shared.encode_dead_letters(&mut encoder)
+    }
+}
+
+impl Shared {
+    /// What is kept of what destinations refused for good.
+    fn encode_dead_letters(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let queues = self.log.get().map(wal::Log::queues).unwrap_or_default();
+        let letters: Vec<_> = queues
+            .iter()
+            .filter_map(|stats| Some((dead_letters_of(&stats.name)?, stats)))
+            .collect();
+        let mut family = |name, help, kind, value: &dyn Fn(&wal::QueueStats) -> u64| {
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (component, stats) in &letters {
+                let labels = [("component", *component)];
+                let row = family.encode_family(&labels)?;
+                match kind {
+                    MetricType::Counter => ConstCounter::new(value(stats)).encode(row)?,
+                    _ => ConstGauge::new(value(stats) as f64).encode(row)?,
+                }
+            }
+            fmt::Result::Ok(())
+        };
+        family(
+            "corten_dead_letter_items",
+            "Items that a destination refused for good and that are kept",
+            MetricType::Gauge,
+            &|stats| stats.items,
+        )?;
+        family(
+            "corten_dead_letter_bytes",
+            "Bytes of these, as stored",
+            MetricType::Gauge,
+            &|stats| stats.bytes,
+        )?;
+        family(
+            "corten_dead_letter_pushed_out_items",
+            "Items of dead letters that had to go to make room for newer ones",
+            MetricType::Counter,
+            &|stats| stats.dropped.get("budget").copied().unwrap_or(0),
         )
     }
 }

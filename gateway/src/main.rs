@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Fmt(options) => corten::commands::fmt(&options),
         Command::Docs(options) => corten::commands::docs(&options),
         Command::Lsp(options) => corten::commands::lsp(&options),
+        Command::Wal(options) => corten::commands::wal(&options),
         Command::Demo(options) => corten::commands::demo(options),
     }
 }

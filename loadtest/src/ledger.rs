@@ -107,7 +107,10 @@ impl Ledger {
                 (_, "accepted") => account.accepted += value,
                 (_, "refused") => account.refused += value,
                 (_, "delivered") => account.delivered += value,
-                (_, "dropped") => *account.dropped.entry(label("reason")).or_default() += value,
+                // Kept, but not for delivery: the destination does not have it.
+                (_, "dropped" | "dead_lettered") => {
+                    *account.dropped.entry(label("reason")).or_default() += value
+                }
                 _ => return Err(broken()),
             }
         }

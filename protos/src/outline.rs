@@ -19,6 +19,8 @@ use crate::varint;
 pub enum Grain {
     /// Whole resources: `ResourceLogs`, `ResourceMetrics`, `ResourceSpans`.
     Resource,
+    /// Whole scopes: `ScopeLogs`, `ScopeMetrics`, `ScopeSpans`.
+    Scope,
     /// Log records, metrics with all their points, spans.
     Entry,
     /// Log records, data points, spans: what is counted.
@@ -129,6 +131,7 @@ impl<'a> Outline<'a> {
     fn leaf_level(&self) -> usize {
         match (self.grain, self.signal) {
             (Grain::Resource, _) => 1,
+            (Grain::Scope, _) => 2,
             (Grain::Entry, _) | (_, Signal::Logs | Signal::Traces) => 3,
             (Grain::Item, Signal::Metrics) => LEVELS,
         }

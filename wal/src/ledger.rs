@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::window::{DAMAGED, Settled};
+
 /// Reasons kept apart for a queue; later ones are counted together. A reason comes from a caller
 /// and each is written to disk with every group.
 pub const REASONS_MAX: usize = 32;
@@ -36,21 +38,42 @@ pub enum Outcome<'a> {
         /// Why, as it is to appear in the ledger.
         reason: &'a str,
     },
+    /// Parts of it met with different ends. Items in none of these count as delivered.
+    Mixed {
+        /// Items that the destination will never have, with the reason of each part.
+        dropped: &'a [(&'a str, u64)],
+    },
 }
 
-impl<'a> Outcome<'a> {
-    /// Items delivered, items dropped, and why; the two always add up to `items`.
-    pub(crate) fn split(self, items: u64) -> (u64, u64, &'a str) {
+/// Reasons, and how many items each explains.
+pub(crate) type Dropped = Vec<(Box<str>, u64)>;
+
+impl Outcome<'_> {
+    /// Items delivered, and items dropped by reason; all together are always `items`.
+    pub(crate) fn split(self, items: u64) -> (u64, Dropped) {
+        let part = |reason: &str, count| match count {
+            0 => Vec::new(),
+            count => vec![(reason.into(), count)],
+        };
         match self {
-            Self::Delivered => (items, 0, ""),
-            Self::Dropped { reason } => (0, items, reason),
+            Self::Delivered => (items, Vec::new()),
+            Self::Dropped { reason } => (0, part(reason, items)),
             Self::Partial {
                 delivered,
                 dropped,
                 reason,
             } => {
                 let delivered = delivered.min(items.saturating_sub(dropped));
-                (delivered, items - delivered, reason)
+                (delivered, part(reason, items - delivered))
+            }
+            Self::Mixed { dropped } => {
+                let (mut left, mut parts) = (items, Vec::with_capacity(dropped.len()));
+                for (reason, count) in dropped {
+                    let count = left.min(*count);
+                    left -= count;
+                    parts.extend(part(reason, count));
+                }
+                (left, parts)
             }
         }
     }
@@ -65,6 +88,15 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Counts what became of a record.
+    pub(crate) fn count(&mut self, settled: &Settled) {
+        self.delivered += settled.delivered;
+        for (reason, items) in &settled.dropped {
+            self.drop_items(reason, *items);
+        }
+        self.drop_items(DAMAGED, settled.lost);
+    }
+
     pub(crate) fn drop_items(&mut self, reason: &str, items: u64) {
         if items == 0 {
             return;
@@ -137,8 +169,21 @@ mod tests {
                 },
                 (0, 10),
             ),
+            (
+                Outcome::Mixed {
+                    dropped: &[("r", 3), ("s", 4), ("t", 0)],
+                },
+                (3, 7),
+            ),
+            (
+                Outcome::Mixed {
+                    dropped: &[("r", 9), ("s", 9)],
+                },
+                (0, 10),
+            ),
         ] {
-            let (delivered, dropped, _) = outcome.split(10);
+            let (delivered, dropped) = outcome.split(10);
+            let dropped = dropped.iter().map(|(_, items)| items).sum();
             assert_eq!((delivered, dropped), expected, "{outcome:?}");
         }
     }

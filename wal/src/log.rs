@@ -121,6 +121,20 @@ impl Log {
         })
     }
 
+    /// The queue of this name, if there is one; its budget stays as it is.
+    pub fn find_queue(&self, name: &str) -> Option<Queue> {
+        let shared = &self.inner.shared;
+        let book = shared.book();
+        let id = book.queue_id(name)?;
+        let queue = book.queues.get(&id)?;
+        Some(Queue {
+            shared: shared.clone(),
+            id,
+            name: queue.name.clone(),
+            wake: queue.wake.clone(),
+        })
+    }
+
     /// The accounts of all queues, also of those nobody opened this time.
     pub fn queues(&self) -> Vec<QueueStats> {
         let book = self.inner.shared.book();

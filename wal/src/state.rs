@@ -158,9 +158,7 @@ impl QueueState {
     /// Settles a record; gives the bytes the cursor passed, `None` when it was settled before.
     pub(crate) fn settle(&mut self, sequence: u64, outcome: Outcome<'_>) -> Option<u64> {
         let settled = self.window.settle(sequence, outcome)?;
-        self.live.delivered += settled.delivered;
-        self.live.drop_items(&settled.reason, settled.dropped);
-        self.live.drop_items(DAMAGED, settled.lost);
+        self.live.count(&settled);
         Some(self.pass())
     }
 
@@ -168,9 +166,7 @@ impl QueueState {
     pub(crate) fn pass(&mut self) -> u64 {
         let mut bytes = 0;
         while let Some((slot, settled)) = self.window.pass() {
-            self.kept.delivered += settled.delivered;
-            self.kept.drop_items(&settled.reason, settled.dropped);
-            self.kept.drop_items(DAMAGED, settled.lost);
+            self.kept.count(&settled);
             self.below.entry(slot.stream).or_default().below = slot.total;
             bytes += slot.counts.bytes;
         }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::counts::Counts;
-use crate::ledger::Outcome;
+use crate::ledger::{Dropped, Outcome};
 use crate::record::Stored;
 
 /// The reason under which items are dropped that were written and cannot be read.
@@ -32,8 +32,7 @@ pub(crate) struct Slot {
 #[derive(Clone, Debug)]
 pub(crate) struct Settled {
     pub(crate) delivered: u64,
-    pub(crate) dropped: u64,
-    pub(crate) reason: Box<str>,
+    pub(crate) dropped: Dropped,
     /// Items that could not be read, which no outcome speaks of.
     pub(crate) lost: u64,
 }
@@ -125,12 +124,11 @@ impl Window {
         if slot.settled.is_some() {
             return None;
         }
-        let (delivered, dropped, reason) = outcome.split(slot.counts.items);
+        let (delivered, dropped) = outcome.split(slot.counts.items);
         let lost = slot.lost.items;
         let settled = Settled {
             delivered,
             dropped,
-            reason: reason.into(),
             lost,
         };
         slot.settled = Some(settled.clone());
@@ -187,7 +185,7 @@ mod tests {
                 .settle(3, Outcome::Dropped { reason: "r" })
                 .unwrap()
                 .dropped,
-            10
+            [("r".into(), 10)]
         );
         assert_eq!(window.pass().map(|(slot, _)| slot.sequence), Some(3));
         assert_eq!(window.pass().map(|(slot, _)| slot.sequence), Some(5));

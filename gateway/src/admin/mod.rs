@@ -4,6 +4,7 @@
 //! here.
 
 mod components;
+mod dead_letters;
 mod door;
 mod guard;
 mod live;
@@ -19,7 +20,7 @@ use axum::{
     },
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 
 use crate::{
@@ -46,6 +47,11 @@ pub fn router(app: Arc<App>, listen: SocketAddr) -> Router {
         .route("/api/v0/web/components/{*id}", get(components::detail))
         .route("/api/v0/web/debug/{*id}", get(live::watch))
         .route("/api/v0/web/modules/{*path}", get(components::of_module))
+        .route(
+            "/api/v0/dead-letters",
+            get(dead_letters::list).delete(dead_letters::remove),
+        )
+        .route("/api/v0/dead-letters/replay", post(dead_letters::replay))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             door::check(gate.clone(), request, next)
         }))

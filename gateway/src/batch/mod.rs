@@ -18,7 +18,7 @@ pub use consumer::{ConsumeFuture, Consumer, Refusal, RefusalKind, Staged};
 pub use loki::{Entry, Labels, Loki, Stream};
 pub use otlp::{Frame, Otlp};
 pub use prometheus::Prometheus;
-pub use queue_key::QueueKey;
+pub use queue_key::{QueueKey, dead_letters_name, dead_letters_of};
 pub use tenant::{InvalidTenant, Metadata, Tenant};
 
 pub use protos::Signal;

@@ -32,6 +32,19 @@ impl QueueKey {
     }
 }
 
+/// What the names of queues for dead letters begin with.
+const DEAD_LETTERS: &str = "dead-letters/";
+
+/// The name of the queue that holds what a component's backend refused for good.
+pub fn dead_letters_name(component: &str) -> String {
+    format!("{DEAD_LETTERS}{component}")
+}
+
+/// The component whose dead letters a queue of this name holds.
+pub fn dead_letters_of(name: &str) -> Option<&str> {
+    name.strip_prefix(DEAD_LETTERS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +61,18 @@ mod tests {
             assert_eq!(parsed, ("module.x/otelcol.exporter.otlp.y", key));
         }
         assert!(QueueKey::parse("nothing").is_none());
+    }
+
+    #[test]
+    fn dead_letters_are_no_queue_for_delivery() {
+        for component in [
+            "otelcol.exporter.otlp.y",
+            "module.x/otelcol.exporter.otlp.y",
+        ] {
+            let name = dead_letters_name(component);
+            assert_eq!(dead_letters_of(&name), Some(component));
+            assert!(QueueKey::parse(&name).is_none(), "{name}");
+        }
+        assert_eq!(dead_letters_of("otelcol.exporter.otlp.y/logs/a"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! What the commands do.
 
+mod dead_letters;
 mod demo;
 mod docs;
 mod fmt;
@@ -7,6 +8,7 @@ mod lsp;
 mod run;
 mod sources;
 mod validate;
+mod wal;
 
 pub use demo::demo;
 pub use docs::docs;
@@ -14,6 +16,7 @@ pub use fmt::fmt;
 pub use lsp::lsp;
 pub use run::run;
 pub use validate::validate;
+pub use wal::wal;
 
 use std::{fmt::Display, io::Write, process::ExitCode};
 

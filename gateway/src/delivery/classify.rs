@@ -12,13 +12,13 @@ use http::{HeaderMap, StatusCode, header};
 use protos::{Signal, response::PartialSuccess, status};
 use tonic::Code;
 
-use super::Verdict;
+use super::{
+    Verdict,
+    letter::{WORDS_BYTES_MAX, words},
+};
 
 /// The longest that a backend can send us away for. Whoever says a year means "not now".
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-
-/// Characters of a backend's words that are kept: enough for a sentence, too few to flood a log.
-const WORDS_MAX: usize = 512;
 
 /// Texts with which gRPC servers in Go, C++, Java, .NET and Rust, and HTTP servers in Go, say that
 /// the message was too long, under a code or status that also means other things.
@@ -138,7 +138,7 @@ fn http_words(headers: &HeaderMap, body: &[u8]) -> String {
     match said {
         Some(status) if !status.message.is_empty() => words(&status.message),
         _ => words(&String::from_utf8_lossy(
-            &body[..body.len().min(4 * WORDS_MAX)],
+            &body[..body.len().min(4 * WORDS_BYTES_MAX)],
         )),
     }
 }
@@ -151,22 +151,6 @@ fn content_type(headers: &HeaderMap) -> &str {
         .and_then(|value| value.split(';').next())
         .unwrap_or_default()
         .trim()
-}
-
-/// A backend's words as they may be shown: one line, bounded, without control characters.
-fn words(text: &str) -> String {
-    let tame = |character: char| {
-        if character.is_control() {
-            ' '
-        } else {
-            character
-        }
-    };
-    let mut words: String = text.trim().chars().take(WORDS_MAX).map(tame).collect();
-    if text.trim().chars().nth(WORDS_MAX).is_some() {
-        words.push('…');
-    }
-    words
 }
 
 fn is_size(words: &str) -> bool {
@@ -381,10 +365,10 @@ mod tests {
             panic!()
         };
         assert!(
-            message.starts_with("HTTP status 400 Bad Request: a b [31mxxx"),
+            message.starts_with("HTTP status 400 Bad Request: a\\nb\\u{1b}[31mxxx"),
             "{message}"
         );
-        assert!(message.chars().count() < WORDS_MAX + 50 && !message.contains('\x1b'));
+        assert!(message.len() < WORDS_BYTES_MAX + 50 && !message.contains('\x1b'));
         let status = status::Status::new(3, "bad span").encode();
         let Verdict::Refused { message, .. } = on(400, "application/x-protobuf", status) else {
             panic!()

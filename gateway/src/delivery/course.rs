@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{
-    job::{Progress, Setback},
-    settings::Retry,
-};
+use super::{job::Setback, progress::Progress, settings::Retry};
 
 /// How often a destination that refuses our credentials or our path is asked again: an operator
 /// who mends them should see it work within a minute, and the backend should not mind.
@@ -80,8 +77,8 @@ impl Course {
         (pause.max(PAUSE_MIN), since.elapsed())
     }
 
-    /// Takes out the requests that have failed for longer than the operator allows.
-    pub(super) fn expired(&mut self, retry: &Retry) -> Vec<Progress> {
+    /// Takes out, with their first records, the requests that have failed for longer than the operator allows.
+    pub(super) fn expired(&mut self, retry: &Retry) -> Vec<(wal::Position, Progress)> {
         let is_over = |progress: &Progress| match (progress.since, retry.max_elapsed) {
             (None, _) => false,
             (Some(_), _) if !retry.enabled => true,
@@ -95,7 +92,7 @@ impl Course {
             .map(|(first, _)| *first)
             .collect();
         over.iter()
-            .filter_map(|first| self.again.remove(first))
+            .filter_map(|first| self.again.remove_entry(first))
             .collect()
     }
 }

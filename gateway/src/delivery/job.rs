@@ -1,34 +1,17 @@
-//! One request on its way: sent whole, or in pieces when the backend finds it too large.
+//! One request on its way: sent whole, or in pieces when the backend finds it too large or refuses
+//! something in it.
 
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 use super::{
     Destination, Request, Verdict,
-    request::{self, Gathered},
+    letter::Letter,
+    progress::{Piece, Progress},
+    request::Gathered,
 };
-use crate::batch::{Codec, CodecError, QueueKey};
-
-/// How far a request has come; what a later attempt needs to go on and not start over.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
-    /// The last record in it.
-    pub(super) last: Option<wal::Position>,
-    /// Items that are settled, from the front.
-    pub(super) done: u64,
-    /// Of these, the items that were dropped.
-    pub(super) dropped: u64,
-    /// Why; of several reasons the last.
-    pub(super) reason: &'static str,
-    /// Items a piece may have, once the backend said that it is too large; 0 is no bound.
-    pub(super) piece: u64,
-    /// Whether each record goes by itself, because something in the whole cannot be taken: one
-    /// client's bad data must not cost another's.
-    pub(super) singly: bool,
-    /// When the first attempt was made.
-    pub(super) since: Option<Instant>,
-}
+use crate::batch::{Codec, CodecError, Frame, QueueKey};
 
 /// Why a request has to wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,83 +42,132 @@ impl Context {
         gathered: &Gathered,
         progress: &mut Progress,
     ) -> Result<(), Setback> {
-        let several = gathered.entries.len() > 1;
-        loop {
-            let (request, items) = match self.request(gathered, progress).await {
-                Ok(request) => request,
-                Err(_) if several && !progress.singly => {
-                    progress.singly = true;
-                    continue;
-                }
+        while let Some(piece) = progress.next(gathered.items()) {
+            if piece.bad && halve(gathered, progress, &piece) {
+                continue;
+            }
+            let frame = match self.frame(gathered, progress, &piece).await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => continue,
                 Err(error) => {
-                    tracing::error!(component = %self.component, "dropping a record: {error}");
-                    settle(
-                        progress,
-                        gathered.rest_of_record(progress.done),
-                        "unreadable",
-                    );
-                    if progress.done >= gathered.items() {
-                        return Ok(());
-                    }
+                    self.unreadable(gathered, progress, &piece, &error);
                     continue;
                 }
             };
-            match self.destination.send(request).await {
-                Verdict::Refused { message, .. } if several && !progress.singly => {
-                    tracing::warn!(
-                        component = %self.component,
-                        "backend refused merged requests, sending each by itself: {message}"
-                    );
-                    progress.singly = true;
+            let plain_bytes = frame.plain_length;
+            let request = Request {
+                signal: self.key.signal,
+                frame,
+                items: piece.items.end - piece.items.start,
+                tenant: self.key.tenant.clone(),
+                metadata: gathered.first().metadata.clone(),
+            };
+            let verdict = self.destination.send(request).await;
+            self.apply(verdict, gathered, progress, &piece, plain_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The dead letters of a request that is done.
+    ///
+    /// # Errors
+    /// If a record cannot be decompressed.
+    pub(super) async fn letters(
+        &self,
+        gathered: &Gathered,
+        progress: &Progress,
+    ) -> Result<Vec<Letter>, CodecError> {
+        let mut letters = Vec::new();
+        for loss in progress.losses() {
+            let Some(words) = &loss.words else { continue };
+            // A letter is of one record, with what is known of that.
+            for ((record, span), (position, _)) in gathered.spans().zip(&gathered.entries) {
+                let start = loss.items.start.max(span.start);
+                let end = loss.items.end.min(span.end);
+                if start >= end {
+                    continue;
                 }
-                verdict => self.apply(verdict, items, progress)?,
+                let codec = record.frame.codec;
+                letters.push(Letter {
+                    key: self.key.clone(),
+                    origin: position.sequence(),
+                    first: start - span.start,
+                    items: end - start,
+                    reason: loss.reason.to_owned(),
+                    words: words.clone(),
+                    refused_at: std::time::SystemTime::now(),
+                    accepted_at: record.accepted_at,
+                    frame: gathered.frame_of(&(start..end), codec).await?,
+                    metadata: record.metadata.clone(),
+                    merging: record.merging,
+                });
             }
-            if progress.done >= gathered.items() {
-                return Ok(());
+        }
+        Ok(letters)
+    }
+
+    /// The body of a piece; none if it was cut instead, because it is known to be too large.
+    async fn frame(
+        &self,
+        gathered: &Gathered,
+        progress: &mut Progress,
+        piece: &Piece,
+    ) -> Result<Option<Frame>, CodecError> {
+        if let Some(bytes_max) = progress.bytes_max {
+            let body = gathered.body(&piece.items)?;
+            if body.len() as u64 > bytes_max.get() {
+                let joints = gathered.joints(&piece.items, &body, bytes_max);
+                if !joints.is_empty() {
+                    progress.cut(&joints);
+                    return Ok(None);
+                }
+            }
+        }
+        gathered.frame_of(&piece.items, self.codec).await.map(Some)
+    }
+
+    fn unreadable(
+        &self,
+        gathered: &Gathered,
+        progress: &mut Progress,
+        piece: &Piece,
+        error: &CodecError,
+    ) {
+        match gathered.between_records(&piece.items) {
+            Some(joint) => progress.cut(&[joint]),
+            None => {
+                tracing::error!(component = %self.component, "dropping a record: {error}");
+                progress.lost("unreadable", None);
             }
         }
     }
 
-    async fn request(
+    fn apply(
         &self,
+        verdict: Verdict,
         gathered: &Gathered,
-        progress: &Progress,
-    ) -> Result<(Request, u64), CodecError> {
-        let whole = progress.done == 0 && progress.piece == 0 && !progress.singly;
-        let (frame, items) = if whole {
-            (gathered.frame(self.codec).await?, gathered.items())
-        } else {
-            let (plain, items) = gathered.piece(self.key.signal, progress)?;
-            (request::compress(plain, self.codec).await, items)
-        };
-        let request = Request {
-            signal: self.key.signal,
-            frame,
-            items,
-            tenant: self.key.tenant.clone(),
-            metadata: gathered.first().metadata.clone(),
-        };
-        Ok((request, items))
-    }
-
-    fn apply(&self, verdict: Verdict, items: u64, progress: &mut Progress) -> Result<(), Setback> {
+        progress: &mut Progress,
+        piece: &Piece,
+        plain_bytes: u64,
+    ) -> Result<(), Setback> {
         let component = &self.component;
         match verdict {
-            Verdict::Delivered => settle(progress, items, ""),
+            Verdict::Delivered => progress.delivered(),
             Verdict::Partial { rejected, message } => {
                 tracing::warn!(%component, rejected, "backend refused a part: {message}");
-                let rejected = rejected.min(items);
-                settle(progress, items - rejected, "");
-                settle(progress, rejected, "partial_success");
+                progress.partly(rejected, "partial_success");
             }
-            Verdict::TooLarge { message } if items <= 1 => {
-                tracing::error!(%component, "backend finds a single item too large: {message}");
-                settle(progress, items, "too_large");
+            Verdict::TooLarge { message } if piece.items.end - piece.items.start <= 1 => {
+                progress.lost("too_large", Some(message));
             }
-            Verdict::TooLarge { .. } => progress.piece = items.div_ceil(2),
+            Verdict::TooLarge { .. } => {
+                let before = progress.bytes_max.map_or(plain_bytes, NonZeroU64::get);
+                progress.bytes_max = NonZeroU64::new(smaller(before.min(plain_bytes)));
+            }
             Verdict::Refused { reason, message } => {
-                tracing::error!(%component, items, reason, "backend refused for good: {message}");
-                settle(progress, items, reason);
+                if !halve(gathered, progress, piece) {
+                    progress.lost(reason, Some(message));
+                }
             }
             Verdict::Retry { after, message } => {
                 return Err(Setback {
@@ -156,11 +188,21 @@ impl Context {
     }
 }
 
-/// Counts items as done; with a reason, as dropped.
-fn settle(progress: &mut Progress, items: u64, reason: &'static str) {
-    progress.done += items;
-    if !reason.is_empty() && items > 0 {
-        progress.dropped += items;
-        progress.reason = reason;
+/// The bytes that a piece may have when so many were too many: more than half, because what is around
+/// the items is in each of the two pieces.
+fn smaller(bytes: u64) -> u64 {
+    (bytes / 2 + bytes / 8).max(1)
+}
+
+/// Cuts a piece in two to find what is refused in it; false if that cannot be done, or was done often
+/// enough.
+fn halve(gathered: &Gathered, progress: &mut Progress, piece: &Piece) -> bool {
+    if !progress.may_halve(gathered.items()) {
+        return false;
     }
+    let middle = gathered.middle(&piece.items);
+    if let Some(middle) = middle {
+        progress.halve(middle);
+    }
+    middle.is_some()
 }

@@ -14,8 +14,11 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     course::Course,
-    job::{Context, Progress, Setback},
+    dead_letters::DeadLetters,
+    form::Form,
+    job::{Context, Setback},
     pauses::Pauses,
+    progress::Progress,
     request::{Gathered, interrupted},
     settings::{QueueSettings, Retry},
 };
@@ -30,6 +33,10 @@ const READ_RETRY: Duration = Duration::from_secs(1);
 
 /// How long to wait before a record is looked at again that only a newer version can read.
 const NEWER_RETRY: Duration = Duration::from_secs(60);
+
+/// How long dead letters wait for room in the log: as long as it takes a log that was full for a
+/// moment to give space back.
+const LETTER_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How long to wait for a record of a failed request to come from the disk. It is there, unless it
 /// was dropped to make room.
@@ -159,7 +166,7 @@ impl Lane {
                 Some(entry) => entry,
                 None => gathering.reader.next().await?,
             };
-            let gathered = Gathered::new(&first).map_err(Trouble::Newer)?;
+            let gathered = Gathered::new(self.form(), &first).map_err(Trouble::Newer)?;
             let again = course.resume(first.position);
             let wait = gathered
                 .first()
@@ -219,11 +226,15 @@ impl Lane {
         permit: Option<OwnedSemaphorePermit>,
     ) -> Job {
         let context = self.context.clone();
+        let letters = DeadLetters::new(self.site.services().log().clone());
         let work = async move {
             progress.last = Some(gathered.last());
             progress.since.get_or_insert_with(Instant::now);
             let setback = context.send(&gathered, &mut progress).await.err();
             drop(permit);
+            if setback.is_none() {
+                bury(&context, &letters, &gathered, &mut progress).await;
+            }
             Ended {
                 gathered,
                 progress,
@@ -262,19 +273,25 @@ impl Lane {
         None
     }
 
+    fn form(&self) -> Form {
+        Form::of(&self.context.key)
+    }
+
     /// Settles the records of a request that is done.
     fn settle(&self, gathered: &Gathered, progress: &Progress) {
-        let mut dropped = progress.dropped;
-        for (position, items) in &gathered.entries {
-            let lost = dropped.min(*items);
-            dropped -= lost;
-            let outcome = match lost {
-                0 => wal::Outcome::Delivered,
-                lost => wal::Outcome::Partial {
-                    delivered: items - lost,
-                    dropped: lost,
-                    reason: progress.reason,
-                },
+        for ((_, span), (position, _)) in gathered.spans().zip(&gathered.entries) {
+            let losses = progress.losses().iter();
+            let parts: Vec<_> = losses
+                .map(|loss| (loss.outcome(), loss.within(&span)))
+                .filter(|(_, items)| *items > 0)
+                .collect();
+            let dropped: Vec<_> = parts
+                .iter()
+                .map(|(name, items)| (&**name, *items))
+                .collect();
+            let outcome = match dropped.as_slice() {
+                [] => wal::Outcome::Delivered,
+                dropped => wal::Outcome::Mixed { dropped },
             };
             self.queue.settle(*position, outcome);
         }
@@ -309,34 +326,43 @@ impl Lane {
         } else {
             "retry_disabled"
         };
-        let bounds = expired
-            .into_iter()
-            .filter_map(|progress| Some((progress.last?, progress)));
         let Ok(mut reader) = self.queue.reader() else {
             return;
         };
-        let mut lost = 0;
-        for (last, progress) in bounds {
-            let mut delivered = progress.done - progress.dropped;
-            while let Ok(Ok(entry)) = tokio::time::timeout(READ_WAIT, reader.next()).await {
-                let items = entry.record.items;
-                let arrived = delivered.min(items);
-                delivered -= arrived;
-                lost += items - arrived;
-                let dropped = items - arrived;
-                let outcome = wal::Outcome::Partial {
-                    delivered: arrived,
-                    dropped,
-                    reason,
-                };
-                self.queue.settle(entry.position, outcome);
-                if entry.position >= last {
-                    break;
-                }
-            }
+        for (first, mut progress) in expired {
+            let Some(gathered) = self.read_again(&mut reader, first, &progress).await else {
+                continue;
+            };
+            progress.give_up(gathered.items(), reason);
+            let component = self.site.id();
+            tracing::error!(%component, items = gathered.items(), reason, "data given up");
+            let letters = DeadLetters::new(self.site.services().log().clone());
+            bury(&self.context, &letters, &gathered, &mut progress).await;
+            self.settle(&gathered, &progress);
         }
-        if lost > 0 {
-            tracing::error!(component = %self.site.id(), items = lost, reason, "data dropped");
+    }
+
+    /// The records of a request that failed, which begins with this one. Those before it are passed
+    /// by.
+    async fn read_again(
+        &self,
+        reader: &mut wal::Reader,
+        first: wal::Position,
+        progress: &Progress,
+    ) -> Option<Gathered> {
+        let last = progress.last?;
+        let mut gathered: Option<Gathered> = None;
+        loop {
+            let next = tokio::time::timeout(READ_WAIT, reader.next()).await;
+            let entry = next.ok()?.ok()?;
+            match &mut gathered {
+                Some(gathered) => gathered.append(&entry).ok()?,
+                None if entry.position < first => continue,
+                None => gathered = Some(Gathered::new(self.form(), &entry).ok()?),
+            }
+            if entry.position >= last {
+                return gathered;
+            }
         }
     }
 
@@ -368,5 +394,40 @@ fn later_of(
                 ..other
             }))
         }
+    }
+}
+
+/// Keeps what the destination refused for good, so that it can be settled. Where there is no room for
+/// it, it is given up after a while: a queue must not stand still for what will never be delivered.
+async fn bury(
+    context: &Context,
+    dead_letters: &DeadLetters,
+    gathered: &Gathered,
+    progress: &mut Progress,
+) {
+    let component = &context.component;
+    let letters = match context.letters(gathered, progress).await {
+        Ok(letters) if letters.is_empty() => return,
+        Ok(letters) => letters,
+        Err(error) => {
+            tracing::error!(%component, "cannot keep what the backend refused for good: {error}");
+            return progress.forget_letters();
+        }
+    };
+    for letter in &letters {
+        let (items, reason) = (letter.items, &*letter.reason);
+        tracing::error!(
+            %component, signal = %letter.key.signal, tenant = %letter.key.tenant, items, reason,
+            "backend refused for good: {}", letter.words
+        );
+    }
+    let deadline = Instant::now() + LETTER_WAIT_MAX;
+    while let Err(error) = dead_letters.bury(component, &letters).await {
+        let for_good = matches!(error, wal::CommitError::TooLarge { .. });
+        if for_good || Instant::now() >= deadline {
+            tracing::error!(%component, "no room for dead letters, which are dropped: {error}");
+            return progress.forget_letters();
+        }
+        tokio::time::sleep(READ_RETRY).await;
     }
 }

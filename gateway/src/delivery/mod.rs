@@ -9,11 +9,15 @@
 mod arrivals;
 pub mod classify;
 mod course;
+mod dead_letters;
 mod destination;
+mod form;
 mod intake;
 mod job;
 mod lane;
+mod letter;
 mod pauses;
+mod progress;
 mod record;
 mod request;
 mod sender;
@@ -21,7 +25,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use dead_letters::{DeadLetters, Kept, Moved, Selection};
 pub use destination::{Destination, Request, SendFuture, Verdict};
 pub use intake::{Accepted, Intake};
+pub use letter::Letter;
 pub use sender::Sender;
 pub use settings::{QueueSettings, QueueSize, Retry, Settings};

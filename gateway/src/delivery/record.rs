@@ -11,7 +11,7 @@ use crate::batch::{Codec, CodecError, Context, Frame, Merging, Metadata, Otlp};
 
 /// What the log keeps beside a body. Fields are only ever added.
 #[derive(Clone, PartialEq, Message)]
-struct Attributes {
+pub(super) struct Attributes {
     #[prost(string, tag = "1")]
     codec: String,
     #[prost(uint64, tag = "2")]
@@ -20,6 +20,28 @@ struct Attributes {
     metadata: Vec<Header>,
     #[prost(message, optional, tag = "4")]
     merging: Option<StoredMerging>,
+    /// Only of dead letters.
+    #[prost(message, optional, tag = "5")]
+    pub(super) letter: Option<StoredLetter>,
+}
+
+/// What makes a record a dead letter.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StoredLetter {
+    #[prost(string, tag = "1")]
+    pub(super) signal: String,
+    #[prost(string, tag = "2")]
+    pub(super) tenant: String,
+    #[prost(uint64, tag = "3")]
+    pub(super) origin: u64,
+    #[prost(uint64, tag = "4")]
+    pub(super) first: u64,
+    #[prost(string, tag = "5")]
+    pub(super) reason: String,
+    #[prost(string, tag = "6")]
+    pub(super) words: String,
+    #[prost(uint64, tag = "7")]
+    pub(super) refused_at_milliseconds: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -45,6 +67,7 @@ struct StoredMerging {
 pub(super) struct Stored {
     pub(super) frame: Frame,
     pub(super) items: u64,
+    pub(super) accepted_at: SystemTime,
     pub(super) metadata: Metadata,
     pub(super) merging: Option<Merging>,
 }
@@ -52,20 +75,7 @@ pub(super) struct Stored {
 /// The record of a request: its frame as it came in.
 pub(super) fn encode(otlp: &Otlp, metadata: &Metadata, context: &Context) -> wal::Record {
     let frame = otlp.frame();
-    let header = |(name, value): (&str, &str)| Header {
-        name: name.into(),
-        value: value.into(),
-    };
-    let attributes = Attributes {
-        codec: frame.codec.as_str().to_owned(),
-        plain_length: frame.plain_length,
-        metadata: metadata.iter().map(header).collect(),
-        merging: context.merging.map(|merging| StoredMerging {
-            items: merging.items,
-            items_max: merging.items_max,
-            wait_milliseconds: merging.wait_milliseconds,
-        }),
-    };
+    let attributes = Attributes::new(frame, metadata, context.merging);
     wal::Record {
         payload: frame.bytes.clone(),
         attributes: attributes.encode_to_vec().into(),
@@ -74,13 +84,48 @@ pub(super) fn encode(otlp: &Otlp, metadata: &Metadata, context: &Context) -> wal
     }
 }
 
+impl Attributes {
+    pub(super) fn new(frame: &Frame, metadata: &Metadata, merging: Option<Merging>) -> Self {
+        let header = |(name, value): (&str, &str)| Header {
+            name: name.into(),
+            value: value.into(),
+        };
+        Self {
+            codec: frame.codec.as_str().to_owned(),
+            plain_length: frame.plain_length,
+            metadata: metadata.iter().map(header).collect(),
+            merging: merging.map(|merging| StoredMerging {
+                items: merging.items,
+                items_max: merging.items_max,
+                wait_milliseconds: merging.wait_milliseconds,
+            }),
+            letter: None,
+        }
+    }
+}
+
 /// Reads a record back.
 ///
 /// # Errors
 /// A sentence, if the attributes are not ours: the record was written by a newer version.
 pub(super) fn decode(record: &wal::Record) -> Result<Stored, String> {
-    let attributes = Attributes::decode(&*record.attributes)
-        .map_err(|_| "record has attributes that this version cannot read".to_owned())?;
+    stored(record, attributes(record)?)
+}
+
+/// Reads what is beside a record's body.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn attributes(record: &wal::Record) -> Result<Attributes, String> {
+    Attributes::decode(&*record.attributes)
+        .map_err(|_| "record has attributes that this version cannot read".to_owned())
+}
+
+/// A record with what is beside its body.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn stored(record: &wal::Record, attributes: Attributes) -> Result<Stored, String> {
     let codec: Codec = attributes.codec.parse().map_err(|_| {
         format!(
             "record is compressed with unknown codec {:?}",
@@ -98,6 +143,7 @@ pub(super) fn decode(record: &wal::Record) -> Result<Stored, String> {
             plain_length: attributes.plain_length,
         },
         items: record.items,
+        accepted_at: record.accepted_at,
         metadata: Metadata::new(pairs),
         merging: attributes.merging.map(|merging| Merging {
             items: merging.items,

@@ -1,13 +1,12 @@
 //! Makes one request of neighbouring records: merged where that is lossless, recompressed only
 //! where the destination speaks another codec.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, ops::Range};
 
 use bytes::Bytes;
-use protos::Signal;
 
 use super::{
-    job::Progress,
+    form::Form,
     record::{self, Stored},
 };
 use crate::batch::{Codec, CodecError, Frame, Merging};
@@ -23,6 +22,7 @@ const OFFLOAD_BYTES_MIN: usize = 32 << 10;
 /// Neighbouring records on their way into one request.
 #[derive(Debug)]
 pub(super) struct Gathered {
+    pub(super) form: Form,
     pub(super) entries: Vec<(wal::Position, u64)>,
     records: Vec<Stored>,
     items: u64,
@@ -31,11 +31,12 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// Starts with a record.
-    pub(super) fn new(entry: &wal::Entry) -> Result<Self, String> {
+    pub(super) fn new(form: Form, entry: &wal::Entry) -> Result<Self, String> {
         let stored = record::decode(&entry.record)?;
         let (items, plain_bytes) = (stored.items, stored.frame.plain_length);
         let entries = vec![(entry.position, items)];
         Ok(Self {
+            form,
             entries,
             records: vec![stored],
             items,
@@ -86,82 +87,111 @@ impl Gathered {
         if apart || too_many || too_big || !alike {
             return false;
         }
-        self.items += next.items;
-        self.plain_bytes += next.frame.plain_length;
-        self.entries.push((entry.position, next.items));
-        self.records.push(next);
+        self.push(entry.position, next);
         true
     }
 
-    /// The body in the destination's codec.
-    pub(super) async fn frame(&self, codec: Codec) -> Result<Frame, CodecError> {
-        if let [only] = self.records.as_slice()
-            && only.frame.codec == codec
-        {
-            return Ok(only.frame.clone());
-        }
-        Ok(compress(self.plain()?, codec).await)
+    /// Adds a record that was in the request when it was first made.
+    ///
+    /// # Errors
+    /// As [`record::decode`].
+    pub(super) fn append(&mut self, entry: &wal::Entry) -> Result<(), String> {
+        let next = record::decode(&entry.record)?;
+        self.push(entry.position, next);
+        Ok(())
+    }
+
+    fn push(&mut self, position: wal::Position, next: Stored) {
+        self.items += next.items;
+        self.plain_bytes += next.frame.plain_length;
+        self.entries.push((position, next.items));
+        self.records.push(next);
     }
 
     /// The body without compression.
-    pub(super) fn plain(&self) -> Result<Bytes, CodecError> {
+    fn plain(&self) -> Result<Bytes, CodecError> {
         if let [only] = self.records.as_slice() {
             return only.plain();
         }
-        let bodies = self
-            .records
-            .iter()
-            .map(Stored::plain)
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(protos::merge(bodies.iter()))
+        let bodies: Result<Vec<_>, _> = self.records.iter().map(Stored::plain).collect();
+        Ok(self.form.merge(&bodies?))
     }
 
-    /// The next piece of what is left: of one record if they go singly, and of no more items than
-    /// the backend takes at once.
-    pub(super) fn piece(
+    /// The body of some of the items.
+    pub(super) fn body(&self, items: &Range<u64>) -> Result<Bytes, CodecError> {
+        if *items == (0..self.items) {
+            return self.plain();
+        }
+        let mut bodies = Vec::new();
+        for (record, span) in self.spans() {
+            let (start, end) = (items.start.max(span.start), items.end.min(span.end));
+            if start >= end {
+                continue;
+            }
+            let plain = record.plain()?;
+            bodies.push(match (start..end) == span {
+                true => plain,
+                false => self
+                    .form
+                    .cut(&plain, &(start - span.start..end - span.start)),
+            });
+        }
+        Ok(self.form.merge(&bodies))
+    }
+
+    /// The body of some of the items in a codec; of a whole record, the very frame that it holds if
+    /// that is in the codec.
+    pub(super) async fn frame_of(
         &self,
-        signal: Signal,
-        progress: &Progress,
-    ) -> Result<(Bytes, u64), CodecError> {
-        let (mut body, skip, left) = if progress.singly {
-            let (record, start) = self.record_at(progress.done);
-            (
-                record.plain()?,
-                progress.done - start,
-                self.rest_of_record(progress.done),
-            )
-        } else {
-            (self.plain()?, progress.done, self.items - progress.done)
-        };
-        if let Some(skip) = NonZeroU64::new(skip) {
-            let parts = protos::split_items(signal, &body, skip);
-            body = protos::merge(parts.iter().skip(1).map(|part| &part.body));
-        }
-        match NonZeroU64::new(progress.piece) {
-            Some(bound) if bound.get() < left => {
-                let first = protos::split_items(signal, &body, bound).into_iter().next();
-                Ok(first.map_or((body, left), |part| (part.body, part.items)))
-            }
-            _ => Ok((body, left)),
+        items: &Range<u64>,
+        codec: Codec,
+    ) -> Result<Frame, CodecError> {
+        let mut spans = self.spans();
+        let whole = spans.find(|(record, span)| span == items && record.frame.codec == codec);
+        match whole {
+            Some((record, _)) => Ok(record.frame.clone()),
+            None => Ok(compress(self.body(items)?, codec).await),
         }
     }
 
-    /// Items from this one to the end of its record.
-    pub(super) fn rest_of_record(&self, item: u64) -> u64 {
-        let (record, start) = self.record_at(item);
-        (start + record.items).saturating_sub(item)
+    /// Where to cut some of the items in two: between records, so that one client's bad data does not
+    /// cost another's; or else inside of the only one. None if they cannot be cut.
+    pub(super) fn middle(&self, items: &Range<u64>) -> Option<u64> {
+        self.between_records(items).or_else(|| {
+            let body = self.body(items).ok()?;
+            let middle = self.form.middle(&body, items.end - items.start)?;
+            Some(items.start + middle)
+        })
     }
 
-    /// The record that has this item, and the number of its first.
-    fn record_at(&self, item: u64) -> (&Stored, u64) {
+    /// The end of a record as near to the middle of the items as may be.
+    pub(super) fn between_records(&self, items: &Range<u64>) -> Option<u64> {
+        let middle = items.start + (items.end - items.start) / 2;
+        self.spans()
+            .map(|(_, span)| span.end)
+            .filter(|end| (items.start + 1..items.end).contains(end))
+            .min_by_key(|end| end.abs_diff(middle))
+    }
+
+    /// Where to cut some of the items so that no piece has more bytes, as far as that is possible.
+    pub(super) fn joints(
+        &self,
+        items: &Range<u64>,
+        body: &Bytes,
+        bytes_max: NonZeroU64,
+    ) -> Vec<u64> {
+        let joints = self.form.joints(body, bytes_max).into_iter();
+        joints.map(|joint| items.start + joint).collect()
+    }
+
+    /// The records, and which items of the request are theirs.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (&Stored, Range<u64>)> {
         let mut start = 0;
-        for record in &self.records {
-            if item < start + record.items {
-                return (record, start);
-            }
-            start += record.items;
-        }
-        (&self.records[0], 0)
+        self.records.iter().map(move |record| {
+            let span = start..start + record.items;
+            start = span.end;
+            (record, span)
+        })
     }
 
     /// Where the first record is.

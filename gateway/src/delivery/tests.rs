@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Destination, Intake, QueueSettings, QueueSize, Request, Retry, SendFuture, Sender, Settings,
-    Verdict,
+    DeadLetters, Destination, Intake, Letter, Moved, QueueSettings, QueueSize, Request, Retry,
+    Selection, SendFuture, Sender, Settings, Verdict,
 };
 use crate::{
     batch::{
@@ -41,6 +41,8 @@ struct Backend {
     items_max: u64,
     /// A tenant who is always told to come back.
     refuses: &'static str,
+    /// Records for which a whole request is refused.
+    bad: Vec<u64>,
     requests: Mutex<Vec<Request>>,
     under_way: AtomicUsize,
     under_way_max: AtomicUsize,
@@ -74,7 +76,16 @@ impl Destination for Backend {
             self.under_way.fetch_sub(1, Ordering::Relaxed);
             let refused = !self.refuses.is_empty() && request.tenant.as_str() == self.refuses;
             let too_large = self.items_max > 0 && request.items > self.items_max;
+            let is_bad = numbers(&request)
+                .iter()
+                .any(|number| self.bad.contains(number));
             self.requests.lock().unwrap().push(request);
+            if is_bad {
+                return Verdict::Refused {
+                    reason: "invalid",
+                    message: "something in it\nis bad".into(),
+                };
+            }
             if refused {
                 return later();
             }
@@ -99,7 +110,11 @@ fn numbers(request: &Request) -> Vec<u64> {
         .codec
         .decompress(&request.frame.bytes, 1 << 20)
         .unwrap();
-    let message = ExportLogsServiceRequest::decode(plain).unwrap();
+    numbers_in(&plain)
+}
+
+fn numbers_in(plain: &Bytes) -> Vec<u64> {
+    let message = ExportLogsServiceRequest::decode(plain.clone()).unwrap();
     let scopes = message
         .resource_logs
         .into_iter()
@@ -358,28 +373,29 @@ async fn pieces_that_arrived_are_not_sent_again() {
     };
     let backend = Backend::answering([large, Verdict::Delivered, later()]);
     let mut rig = Rig::new(&backend, settings());
-    rig.submit("", logs(0..4), 4).await.unwrap();
+    rig.submit("", logs(0..100), 100).await.unwrap();
     rig.run();
-    assert_eq!(rig.drained("").await.delivered, 4);
+    assert_eq!(rig.drained("").await.delivered, 100);
     let attempts: Vec<_> = backend
         .attempts()
         .into_iter()
         .map(|(_, numbers)| numbers)
         .collect();
-    assert_eq!(
-        attempts,
-        [vec![0, 1, 2, 3], vec![0, 1], vec![2, 3], vec![2, 3]]
-    );
+    assert_eq!(attempts.len(), 4, "{attempts:?}");
+    assert_eq!(attempts[2], attempts[3]);
+    let all = [&attempts[1][..], &attempts[2]].concat();
+    assert_eq!(all, (0..100).collect::<Vec<_>>());
     rig.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_good_is_counted_by_reason() {
+    let invalid = || Verdict::Refused {
+        reason: "invalid",
+        message: "bad".into(),
+    };
     let backend = Backend::answering([
-        Verdict::Refused {
-            reason: "invalid",
-            message: "bad".into(),
-        },
+        invalid(),
         Verdict::Partial {
             rejected: 1,
             message: "one is bad".into(),
@@ -390,51 +406,189 @@ async fn what_is_refused_for_good_is_counted_by_reason() {
     ]);
     let mut rig = Rig::new(&backend, settings());
     rig.run();
-    for number in 0..3 {
-        let items = if number == 2 { 1 } else { 3 };
+    for items in [1, 3, 1] {
         rig.submit("", logs(0..items), items).await.unwrap();
         rig.drained("").await;
     }
     let stats = rig.stats("");
-    assert_eq!((stats.accepted, stats.delivered), (7, 2));
+    assert_eq!((stats.accepted, stats.delivered), (5, 2));
     let dropped: Vec<_> = stats
         .dropped
         .iter()
         .map(|(reason, n)| (reason.as_str(), *n))
         .collect();
-    assert_eq!(
-        dropped,
-        [("invalid", 3), ("partial_success", 1), ("too_large", 1)]
-    );
+    let expected = [
+        ("dead_lettered:invalid", 1),
+        ("dead_lettered:too_large", 1),
+        ("partial_success", 1),
+    ];
+    assert_eq!(dropped, expected);
     rig.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_clients_bad_data_does_not_cost_anothers() {
-    let bad = || Verdict::Refused {
-        reason: "invalid",
-        message: "bad".into(),
-    };
-    // The three together, then the second by itself.
-    let backend = Backend::answering([bad(), Verdict::Delivered, bad()]);
+    let backend = Arc::new(Backend {
+        bad: vec![11],
+        ..Backend::default()
+    });
     let mut rig = Rig::new(&backend, settings());
-    for number in 0..3 {
-        rig.submit("", logs([10 * number, 10 * number + 1]), 2)
-            .await
-            .unwrap();
+    for number in 0..4 {
+        let records = [10 * number, 10 * number + 1, 10 * number + 2];
+        rig.submit("", logs(records), 3).await.unwrap();
     }
     rig.run();
     let stats = rig.drained("").await;
-    assert_eq!(
-        (stats.delivered, stats.dropped.get("invalid")),
-        (4, Some(&2))
-    );
+    let dead = stats.dropped.get("dead_lettered:invalid");
+    assert_eq!((stats.delivered, dead), (11, Some(&1)));
     let attempts: Vec<_> = backend
         .attempts()
         .into_iter()
         .map(|(_, numbers)| numbers)
         .collect();
-    assert_eq!(attempts[1..], [vec![0, 1], vec![10, 11], vec![20, 21]]);
+    let expected = [
+        // All four records of the log, then the first two, then each of these, ...
+        vec![0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32],
+        vec![0, 1, 2, 10, 11, 12],
+        vec![0, 1, 2],
+        // ... then the items of the one that must be bad, and what was not looked at yet.
+        vec![10],
+        vec![11],
+        vec![12],
+        vec![20, 21, 22, 30, 31, 32],
+    ];
+    assert_eq!(attempts, expected);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_bad_items_become_dead_letters_and_replay_delivers_them_once() {
+    let bad = vec![5, 77, 78];
+    let backend = Arc::new(Backend {
+        bad: bad.clone(),
+        ..Backend::default()
+    });
+    let mut gzip = settings();
+    gzip.codec = Codec::Gzip;
+    let mut rig = Rig::new(&backend, gzip.clone());
+    rig.submit("a", logs(0..50), 50).await.unwrap();
+    rig.submit("a", logs(50..100), 50).await.unwrap();
+    rig.submit("b", logs(0..5), 5).await.unwrap();
+    rig.run();
+    let stats = rig.drained("a").await;
+    rig.drained("b").await;
+    let dead = stats.dropped.get("dead_lettered:invalid");
+    assert_eq!((stats.delivered, dead), (97, Some(&3)));
+    assert!(
+        backend.attempts().len() < 40,
+        "{}",
+        backend.attempts().len()
+    );
+
+    let letters = DeadLetters::new(rig.services.log().clone());
+    let all = Selection::default();
+    let kept = letters.list(&all).await.unwrap();
+    assert_eq!(
+        (kept.len(), &*kept[0].component),
+        (1, "otelcol.exporter.otlp.x")
+    );
+    let items: u64 = kept[0].letters.iter().map(|letter| letter.items).sum();
+    let mut found = Vec::new();
+    for letter in &kept[0].letters {
+        let words = "something in it\\nis bad";
+        assert_eq!((&*letter.reason, &*letter.words), ("invalid", words));
+        assert_eq!(letter.key.tenant.as_str(), "a");
+        found.extend(numbers_in(&letter.plain().unwrap()));
+    }
+    assert_eq!((items, found), (3, bad));
+
+    // The backend has mended its ways; the letters outlive the process, and go once.
+    let folder = rig.end().await;
+    let backend = Backend::answering([]);
+    let mut rig = Rig::in_folder(folder, &backend, gzip);
+    rig.run();
+    let letters = DeadLetters::new(rig.services.log().clone());
+    let other = Selection {
+        tenant: Some("b".to_owned()),
+        ..Selection::default()
+    };
+    assert_eq!(letters.replay(&other).await.unwrap(), Moved::default());
+    let one = letters.list(&all).await.unwrap()[0].letters[1].id();
+    let one = Selection {
+        ids: [one].into(),
+        ..Selection::default()
+    };
+    let (first, again) = (letters.replay(&one).await, letters.replay(&one).await);
+    assert!(first.unwrap().letters == 1 && again.unwrap().letters == 0);
+    letters.replay(&all).await.unwrap();
+    let stats = rig.drained("a").await;
+    assert_eq!((stats.accepted, stats.delivered), (103, 100));
+    let mut sent: Vec<u64> = backend
+        .attempts()
+        .into_iter()
+        .flat_map(|(_, n)| n)
+        .collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [5, 77, 78]);
+    assert!(letters.list(&all).await.unwrap().is_empty());
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_are_removed_one_by_one_and_stay_removed() {
+    let backend = Arc::new(Backend {
+        bad: (0..6).collect(),
+        ..Backend::default()
+    });
+    let mut rig = Rig::new(&backend, settings());
+    for number in 0..6 {
+        rig.submit("a", logs([number]), 1).await.unwrap();
+    }
+    rig.run();
+    rig.drained("a").await;
+    let letters = DeadLetters::new(rig.services.log().clone());
+    let kept = letters.list(&Selection::default()).await.unwrap();
+    let ids: Vec<_> = kept[0].letters.iter().map(Letter::id).collect();
+    assert_eq!(ids.len(), 6);
+    let some = Selection {
+        ids: [ids[1].clone(), ids[4].clone()].into(),
+        ..Selection::default()
+    };
+    let moved = Moved {
+        letters: 2,
+        items: 2,
+    };
+    assert_eq!(letters.remove(&some).await.unwrap(), moved);
+    let folder = rig.end().await;
+    let rig = Rig::in_folder(folder, &backend, settings());
+    let letters = DeadLetters::new(rig.services.log().clone());
+    let kept = letters.list(&Selection::default()).await.unwrap();
+    let mut left: Vec<_> = kept[0].letters.iter().map(Letter::id).collect();
+    let mut expected = [&ids[0], &ids[2], &ids[3], &ids[5]].map(String::clone);
+    left.sort();
+    expected.sort();
+    assert_eq!(left, expected);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_after_a_setback_is_looked_through_all_the_same() {
+    let invalid = || Verdict::Refused {
+        reason: "invalid",
+        message: "bad".into(),
+    };
+    // The whole is refused; its first half is taken; the second has to wait, and is bad throughout.
+    let backend =
+        Backend::answering([invalid(), Verdict::Delivered, later(), invalid(), invalid()]);
+    let mut rig = Rig::new(&backend, settings());
+    rig.submit("", logs(0..4), 4).await.unwrap();
+    rig.run();
+    let stats = rig.drained("").await;
+    let dead = stats.dropped.get("dead_lettered:invalid");
+    assert_eq!((stats.delivered, dead), (2, Some(&2)));
+    let attempts: Vec<_> = backend.attempts().into_iter().map(|(_, n)| n).collect();
+    let expected = [vec![0, 1, 2, 3], vec![0, 1], vec![2], vec![2], vec![3]];
+    assert_eq!(attempts, expected);
     rig.end().await;
 }
 

@@ -199,6 +199,7 @@ proptest! {
     #[test]
     fn traces(request in arbitrary::traces(), items_max in 1u64..6, bytes_max in 0usize..2000) {
         by_key(Signal::Traces, &request, Grain::Resource)?;
+        by_key(Signal::Traces, &request, Grain::Scope)?;
         by_key(Signal::Traces, &request, Grain::Entry)?;
         by_limit(Signal::Traces, &request, items_max, bytes_max)?;
     }
@@ -206,6 +207,7 @@ proptest! {
     #[test]
     fn logs(request in arbitrary::logs(), items_max in 1u64..6, bytes_max in 0usize..2000) {
         by_key(Signal::Logs, &request, Grain::Resource)?;
+        by_key(Signal::Logs, &request, Grain::Scope)?;
         by_key(Signal::Logs, &request, Grain::Item)?;
         by_limit(Signal::Logs, &request, items_max, bytes_max)?;
     }
@@ -213,6 +215,7 @@ proptest! {
     #[test]
     fn metrics(request in arbitrary::metrics(), items_max in 1u64..6, bytes_max in 0usize..2000) {
         by_key(Signal::Metrics, &request, Grain::Resource)?;
+        by_key(Signal::Metrics, &request, Grain::Scope)?;
         by_key(Signal::Metrics, &request, Grain::Entry)?;
         by_key(Signal::Metrics, &request, Grain::Item)?;
         by_limit(Signal::Metrics, &request, items_max, bytes_max)?;
