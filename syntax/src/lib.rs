@@ -15,6 +15,7 @@
 //!   shows it.
 //! - A number that does not fit its argument is refused, where Alloy wraps it around.
 //! - Strings are UTF-8: `"\xff"` and base64 of other bytes are refused.
+//! - A tab before the first key of a YAML document is taken, where Alloy's reader refuses it.
 //! - Everything has a limit: the size of a file, nesting, the height of an expression, steps and
 //!   text of an evaluation, errors that are reported.
 //! - `array.group_by` and objects keep the order of the source, where Alloy's is random.

@@ -12,7 +12,7 @@ fn has(metrics: &str, begins: &str, value: &str) -> bool {
 #[tokio::test]
 async fn loads_and_components_are_counted_under_alloys_names() {
     let gateway = Gateway::start(
-        "logging { }
+        "livedebugging { }
         otelcol.exporter.debug \"a\" { }
         otelcol.exporter.debug \"b\" { }",
     )
