@@ -47,7 +47,7 @@ struct Process {
     stages: Vec<Stage>,
 }
 
-#[derive(BlockEnum, Clone, Debug)]
+#[derive(BlockEnum, Clone, Debug, PartialEq)]
 enum Stage {
     Labels(Labels),
     Json(Json),
