@@ -7,7 +7,7 @@
 //!                               +-> decode -> eval -> Value  (arguments)
 //! ```
 //!
-//! Where it differs from Alloy, it does so on purpose:
+//! Where it differs from Alloy, it does so on purpose (`docs/language.md` has the whole list):
 //! - All mistakes of a file are reported, not one for each block; see [`parse()`] and [`decode()`].
 //! - Printing never changes what a file says: strings, quoted keys and comments that Alloy's
 //!   formatter would damage are kept; see [`print()`].
@@ -19,6 +19,7 @@
 //! - Everything has a limit: the size of a file, nesting, the height of an expression, steps and
 //!   text of an evaluation, errors that are reported.
 //! - `array.group_by` and objects keep the order of the source, where Alloy's is random.
+//! - `encoding.from_base64` gives a text, where Alloy gives a list of numbers that becomes one.
 //!
 //! Nothing here knows of telemetry, reads a file or a clock. What the standard library wants of
 //! the machine comes through [`stdlib::Environment`].
