@@ -43,7 +43,8 @@ pub struct Arguments {
     /// Bytes that an answer may have once it is decompressed; 0 is no bound.
     #[attr(default = 0)]
     body_size_limit: u64,
-    /// Whether targets are shared out in a cluster. Where there is none, it has no effect.
+    /// Whether targets are shared out in a cluster. This version has none: each node scrapes all of
+    /// its targets, and says so when this is enabled.
     #[block]
     clustering: Option<Clustering>,
     /// Whether classic histograms become native ones. Not supported, so it must stay false.
@@ -302,6 +303,18 @@ impl graph::Component for Component {
             fanout(&self.arguments.forward_to).of(&self.site),
             &self.site,
         ));
+        if self
+            .arguments
+            .clustering
+            .as_ref()
+            .is_some_and(|clustering| clustering.enabled)
+        {
+            tracing::warn!(
+                component = %self.site.id(),
+                "clustering is enabled, and this version has no cluster: this node scrapes all \
+                 targets, and so does every other node with this configuration"
+            );
+        }
         let pool: Arc<Pool> = self.site.keepsake();
         let (targets, faults) = target::resolve(&self.arguments, self.site.id());
         for fault in &faults {
