@@ -70,7 +70,7 @@ pub struct Counts {
     /// Sub-messages and repeated strings, at every level.
     pub elements: u64,
     /// Bytes that the decoded form is expected to take: strings, and structs in vectors that grow by
-    /// doubling. It can be twice that where most lists have one element.
+    /// doubling, and those inside of others. It is up to four times that where lists are just full.
     pub heap_estimate: u64,
     /// `ResourceLogs`, `ResourceMetrics` or `ResourceSpans`.
     pub resources: u32,
